@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: BSD-2-Clause
+
+// The targets, lowest first. An import only ever points up this list; docs/architecture.md says what
+// each is for, and Tests/HouseTests holds the sources to it.
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "sigsum",
+    products: [
+        .executable(name: "sigsum", targets: ["sigsum"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
+
+        .target(name: "LogCrypto", dependencies: ["COpenSSL"], swiftSettings: settings),
+        .target(name: "MerkleLog", dependencies: ["LogCrypto"], swiftSettings: settings),
+        .target(
+            name: "SigsumFormats", dependencies: ["LogCrypto", "MerkleLog"],
+            swiftSettings: settings),
+        .target(
+            name: "TileStore",
+            dependencies: ["CLinux", "CLMDB", "LogCrypto", "MerkleLog", "SigsumFormats"],
+            swiftSettings: settings),
+        .target(name: "HTTPWire", swiftSettings: settings),
+        .target(
+            name: "Reactor",
+            dependencies: ["CLinux", .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: settings),
+        .target(
+            name: "Transport",
+            dependencies: ["CLinux", "Reactor", "HTTPWire"], swiftSettings: settings),
+        .target(
+            name: "LogService",
+            dependencies: [
+                "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ], swiftSettings: settings),
+        .target(
+            name: "SigsumDaemon",
+            dependencies: [
+                "CLinux", "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire",
+                "Reactor", "Transport", "LogService",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ], swiftSettings: settings),
+        .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
+
+        .testTarget(name: "LogCryptoTests", dependencies: ["LogCrypto"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)
