@@ -23,6 +23,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
@@ -37,16 +38,24 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "TileStore",
-            dependencies: ["CLinux", "CLMDB", "LogCrypto", "MerkleLog", "SigsumFormats"],
-            swiftSettings: settings),
+            dependencies: [
+                "CLinux", "CLMDB", "LogCrypto", "MerkleLog", "SigsumFormats",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
         .target(name: "HTTPWire", swiftSettings: settings),
         .target(
             name: "Reactor",
-            dependencies: ["CLinux", .product(name: "HeapModule", package: "swift-collections")],
-            swiftSettings: settings),
+            dependencies: [
+                "CLinux",
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
         .target(
             name: "Transport",
-            dependencies: ["CLinux", "Reactor", "HTTPWire"], swiftSettings: settings),
+            dependencies: [
+                "CLinux", "Reactor", "HTTPWire",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
         .target(
             name: "LogService",
             dependencies: [
@@ -60,6 +69,7 @@ let package = Package(
                 "Reactor", "Transport", "LogService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ], swiftSettings: settings),
         .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
