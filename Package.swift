@@ -74,7 +74,19 @@ let package = Package(
             ], swiftSettings: settings),
         .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
 
-        .testTarget(name: "LogCryptoTests", dependencies: ["LogCrypto"], swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["LogCrypto"],
+            path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(
+            name: "LogCryptoTests", dependencies: ["LogCrypto", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MerkleLogTests", dependencies: ["LogCrypto", "MerkleLog", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SigsumFormatsTests",
+            dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TestSupport"],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

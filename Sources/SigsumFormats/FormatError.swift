@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// The one error of this target: input that is not what its format says.
+
+/// Input that does not follow its format, in one line: where, what was expected, what came.
+package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The line of the input, from 1; nil where the input has no lines.
+    package let line: Int?
+    /// What the format demands at that place.
+    package let expected: String
+    /// What was there instead, made printable and cut to a reasonable length.
+    package let found: String
+
+    /// An error from finished texts.
+    package init(line: Int? = nil, expected: String, found: String) {
+        self.line = line
+        self.expected = expected
+        self.found = found
+    }
+
+    /// An error that quotes the bytes it found.
+    package init(line: Int? = nil, expected: String, found: Span<UInt8>) {
+        self.init(line: line, expected: expected, found: Self.quoted(found))
+    }
+
+    /// `line 2: expected "signature=...", found "sig=00"`.
+    package var description: String {
+        let place = line.map { "line \($0): " } ?? ""
+        return "\(place)expected \(expected), found \(found)"
+    }
+
+    /// Bytes as a message shows them: in quotes, at most 80, anything but printable ASCII escaped.
+    package static func quoted(_ bytes: Span<UInt8>) -> String {
+        let shownMax = 80
+        guard !bytes.isEmpty else { return "nothing" }
+        var text = "\""
+        for position in 0..<min(bytes.count, shownMax) {
+            let byte = bytes[position]
+            switch byte {
+            case 0x0A: text += "\\n"
+            case 0x0D: text += "\\r"
+            case 0x09: text += "\\t"
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                text += "\\"
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            case 0x20..<0x7F: text.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16)
+                text += digits.utf8.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
+            }
+        }
+        return text + (bytes.count > shownMax ? "\"..." : "\"")
+    }
+}
