@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// The system calls on files and folders that swift-system does not have, as functions that throw: the
+// only file here, but for LMDB.swift, that names C symbols.
+
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+enum FileSystem {
+    /// Whether anything is at `path`.
+    static func exists(_ path: String) -> Bool {
+        // The string is NUL-terminated for the call, as in all calls below.
+        unsafe access(path, F_OK) == 0
+    }
+
+    /// Makes `folder`; one that is there is fine.
+    static func makeFolder(_ folder: String) throws(StoreError) {
+        guard unsafe mkdir(folder, 0o750) == 0 || errno == EEXIST else {
+            throw failed("create the folder \(folder)")
+        }
+    }
+
+    /// Makes a folder of its own name below $TMPDIR or /tmp.
+    static func makeTemporaryFolder() throws(StoreError) -> String {
+        // getenv's string is copied at once; nothing in the process sets variables.
+        let base = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
+        var template = Array("\(base)/sigsum-XXXXXX".utf8CString)
+        // mkdtemp writes its six characters inside the NUL-terminated array.
+        let made = unsafe template.withUnsafeMutableBufferPointer { buffer in
+            unsafe buffer.baseAddress.map { unsafe mkdtemp($0) != nil } ?? false
+        }
+        guard made else { throw failed("create a temporary folder in \(base)") }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Renames a file over another.
+    static func rename(_ old: String, to new: String) throws(StoreError) {
+        guard unsafe Glibc.rename(old, new) == 0 else { throw failed("rename \(old) to \(new)") }
+    }
+
+    /// Removes a file; one that is absent is fine.
+    static func removeFile(_ path: String) throws(StoreError) {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw failed("remove \(path)") }
+    }
+
+    /// Removes an empty folder; one that is absent is fine.
+    static func removeFolder(_ path: String) throws(StoreError) {
+        guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw failed("remove \(path)") }
+    }
+
+    /// Waits until what was written to the file or folder is on the device.
+    static func sync(_ descriptor: FileDescriptor, _ path: String) throws(StoreError) {
+        guard fsync(descriptor.rawValue) == 0 else { throw failed("sync \(path)") }
+    }
+
+    /// The length of an open file.
+    static func byteCount(ofFile descriptor: Int32, _ path: String) throws(StoreError) -> Int64 {
+        var status = stat()
+        // The out parameter is a local.
+        guard unsafe fstat(descriptor, &status) == 0 else { throw failed("look at \(path)") }
+        return Int64(status.st_size)
+    }
+
+    /// The bytes that the file system of an open file still has for this process.
+    static func freeByteCount(near descriptor: Int32, _ path: String) throws(StoreError) -> UInt64 {
+        var status = statvfs()
+        // The out parameter is a local.
+        guard unsafe fstatvfs(descriptor, &status) == 0 else {
+            throw failed("ask for the free space of \(path)")
+        }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    }
+
+    /// Opens `path`, creating it where it is absent, and takes its exclusive lock (flock); nil when
+    /// another process has it. The lock lasts as long as the descriptor.
+    static func openLocked(_ path: String) throws(StoreError) -> Int32? {
+        let descriptor = unsafe clinux_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o640)
+        guard descriptor >= 0 else { throw failed("open the lock file \(path)") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let error = failed("lock \(path)")
+            let isHeld = errno == EWOULDBLOCK
+            closeDescriptor(descriptor)
+            guard isHeld else { throw error }
+            return nil
+        }
+        return descriptor
+    }
+
+    /// Closes a descriptor that ``openLocked(_:)`` gave.
+    static func closeDescriptor(_ descriptor: Int32) {
+        close(descriptor)
+    }
+
+    /// The error of the call that just failed.
+    private static func failed(_ doing: String) -> StoreError {
+        .system(Errno(rawValue: errno), doing: doing)
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// The auditor: believes nothing that is stored but the leaf bytes, and compares everything else with what
+// follows from them.
+
+internal import LogCrypto
+internal import MerkleLog
+package import SigsumFormats
+
+/// What an audit found to be right.
+package struct AuditReport: Hashable, Sendable {
+    /// The committed tree, every leaf of which was hashed.
+    package let treeHead: TreeHead
+    /// The number of slabs and of higher tiles, all nodes of which were computed again.
+    package let tileCount: UInt64
+}
+
+extension TileStore {
+    /// Walks the whole store: leaf bytes to leaf hashes to the nodes of every tile to the root hash,
+    /// every checksum, the index from leaf hash to leaf and back, and each of `heads` (with its name
+    /// for the message), as well as the heads that the store itself keeps, against the tree of its
+    /// size. Throws ``StoreError/corrupt(_:)`` at the first difference.
+    ///
+    /// One read transaction sees one state, so a running primary may go on meanwhile.
+    ///
+    /// - Parameter progress: called after every 256 leaves with the number done and the number there are.
+    package func audit(
+        heads: [(name: String, treeHead: TreeHead)] = [],
+        progress: (_ done: UInt64, _ all: UInt64) -> Void = { _, _ in }
+    ) throws(StoreError) -> AuditReport {
+        try StoreReader(self).read { view throws(StoreError) in
+            let treeHead = try view.treeHead()
+            let all = try Auditor.allHeads(view, treeHead: treeHead, and: heads)
+            var auditor = Auditor(treeHead: treeHead, heads: all)
+            try auditor.walkLeaves(view, progress: progress)
+            return try auditor.finish(view)
+        }
+    }
+}
+
+/// The state of a walk.
+private struct Auditor: ~Copyable {
+    private let treeHead: TreeHead
+    /// The heads still to be compared, smallest first.
+    private var heads: ArraySlice<(name: String, treeHead: TreeHead)>
+    private var hasher = TreeHasher()
+    private var edge = RightEdge()
+    private var tileCount: UInt64 = 0
+    /// The number of distinct index keys that the leaves so far lead to.
+    private var keyCount: UInt64 = 0
+
+    init(treeHead: TreeHead, heads: [(name: String, treeHead: TreeHead)]) {
+        self.treeHead = treeHead
+        self.heads = heads[...]
+    }
+
+    /// `heads` and those that the store keeps, smallest first; none may be ahead of the store.
+    static func allHeads(
+        _ view: borrowing StoreView, treeHead: TreeHead,
+        and heads: [(name: String, treeHead: TreeHead)]
+    ) throws(StoreError) -> [(name: String, treeHead: TreeHead)] {
+        var all = heads
+        if let signed = try view.signedTreeHead() {
+            all.append((name: "the signed tree head in the store", treeHead: signed.treeHead))
+        }
+        if let published = try view.publishedTreeHead() {
+            let publishedHead = published.signedTreeHead.treeHead
+            all.append((name: "the published tree head in the store", treeHead: publishedHead))
+        }
+        all.append((name: "the recorded tree head", treeHead: treeHead))
+        all.sort { $0.treeHead.size < $1.treeHead.size }
+        if let largest = all.last, largest.treeHead.size > treeHead.size {
+            throw .corrupt(
+                "\(largest.name) has \(largest.treeHead.size) leaves, the store \(treeHead.size)")
+        }
+        return all
+    }
+
+    mutating func walkLeaves(
+        _ view: borrowing StoreView, progress: (UInt64, UInt64) -> Void
+    ) throws(StoreError) {
+        try compareHeads()
+        let size = treeHead.size.value
+        let width = UInt64(Tile.width)
+        var start: UInt64 = 0
+        while start < size {
+            let end = min(start + width, size)
+            guard let endSize = TreeSize(end) else { preconditionFailure("end <= size") }
+            var hashes: [Digest] = []
+            try view.withLeaves(from: LeafIndex(start), to: endSize) { leaves in
+                for offset in stride(from: 0, to: leaves.count, by: Leaf.byteCount) {
+                    hashes.append(
+                        hasher.leafHash(leaves.extracting(offset..<offset + Leaf.byteCount)))
+                }
+            }
+            for (offset, hash) in hashes.enumerated() {
+                try checkIndex(LeafIndex(start + UInt64(offset)), hash, view)
+                try append(hash, view)
+            }
+            progress(end, size)
+            start = end
+        }
+    }
+
+    /// The leaf's entry must name it; the leaf that stands first in an entry also answers for the rest.
+    private mutating func checkIndex(
+        _ index: LeafIndex, _ hash: Digest, _ view: borrowing StoreView
+    ) throws(StoreError) {
+        let entry = try view.indexEntry(of: hash)
+        let all = entry.all
+        guard all.contains(index) else {
+            throw .corrupt("the index does not lead from leaf hash \(hash) to leaf \(index)")
+        }
+        guard entry.first == index else { return }
+        keyCount += 1
+        guard Set(all).count == all.count else {
+            throw .corrupt("the index names a leaf twice beside leaf \(index)")
+        }
+        for other in entry.others {
+            guard other.isWithin(treeHead.size) else {
+                throw .corrupt("the index leads from leaf hash \(hash) to leaf \(other)")
+            }
+            let otherHash = try view.hash(of: other.leafNode)
+            guard IndexEntry.key(of: otherHash) == IndexEntry.key(of: hash) else {
+                throw .corrupt("the index leads from leaf hash \(hash) to leaf \(other)")
+            }
+            guard otherHash != hash else {
+                throw .corrupt("leaf \(index) stands in the tree again as leaf \(other)")
+            }
+        }
+    }
+
+    private mutating func append(_ hash: Digest, _ view: borrowing StoreView) throws(StoreError) {
+        var complete: [(tile: Tile, nodes: [Digest])] = []
+        edge.append(hash, hasher: &hasher) { complete.append(($0, $1)) }
+        for (tile, nodes) in complete {
+            tileCount += 1
+            try view.withTile(tile) { (bytes) -> Result<Void, StoreError> in
+                let name = "tile \(tile.index) of level \(tile.level)"
+                guard let bytes else { return .failure(.corrupt("\(name) is missing")) }
+                let byteCount = tile.level == 0 ? Slab.byteCount : Slab.tileByteCount
+                guard bytes.count == byteCount, Slab.hasValidChecksum(bytes) else {
+                    return .failure(.corrupt("\(name) has a wrong checksum"))
+                }
+                for (offset, node) in nodes.enumerated()
+                where Slab.node(offset, of: bytes) != node {
+                    return .failure(.corrupt("node \(offset) of \(name) is not what it should be"))
+                }
+                return .success(())
+            }.get()
+        }
+        try compareHeads()
+    }
+
+    /// Compares the heads that have the size reached.
+    private mutating func compareHeads() throws(StoreError) {
+        while let next = heads.first, next.treeHead.size == edge.size {
+            let root = edge.root(hasher: &hasher)
+            guard next.treeHead.rootHash == root else {
+                throw .corrupt(
+                    "\(next.name) has root hash \(next.treeHead.rootHash) for \(edge.size) leaves, "
+                        + "the leaves give \(root)")
+            }
+            heads.removeFirst()
+        }
+    }
+
+    func finish(_ view: borrowing StoreView) throws(StoreError) -> AuditReport {
+        precondition(heads.isEmpty, "every head was within the tree")
+        let counts = try view.entryCounts()
+        try counts.check(for: treeHead.size)
+        guard counts.index == keyCount else {
+            throw .corrupt("the index has \(counts.index) entries, the leaves lead to \(keyCount)")
+        }
+        return AuditReport(treeHead: treeHead, tileCount: tileCount)
+    }
+}
