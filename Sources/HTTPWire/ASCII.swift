@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The byte classes of the HTTP grammar (RFC 9110 section 5.6, RFC 3986) and the few comparisons the
-// parsers need. Switches over ranges, because the compiler turns them into bit tests.
+// The byte classes of the HTTP grammar (RFC 9110 section 5.6, RFC 3986). They are switches over ranges,
+// because the compiler turns those into bit tests.
 
 enum ASCII {
     static let tab = UInt8(ascii: "\t")
@@ -72,36 +72,5 @@ enum ASCII {
 
     static func lowercased(_ byte: UInt8) -> UInt8 {
         byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
-    }
-}
-
-extension StaticString {
-    var utf8Bytes: UnsafeBufferPointer<UInt8> {
-        // A literal's bytes live as long as the program. Only a literal of a single scalar passed as
-        // such has no pointer, and then utf8Start traps.
-        unsafe UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
-    }
-}
-
-extension Span<UInt8> {
-    /// Whether the bytes in `range` are `text`, in any case. `text` is in lower case.
-    func matches(_ text: StaticString, in range: Range<Int>) -> Bool {
-        guard range.count == text.utf8CodeUnitCount else { return false }
-        let expected = unsafe text.utf8Bytes
-        // The counts are equal, so `offset` is within `expected`.
-        for offset in 0..<range.count
-        where unsafe ASCII.lowercased(self[range.lowerBound + offset]) != expected[offset] {
-            return false
-        }
-        return true
-    }
-
-    /// `range` without the blanks at its two ends.
-    func trimmingBlanks(_ range: Range<Int>) -> Range<Int> {
-        var lower = range.lowerBound
-        var upper = range.upperBound
-        while lower < upper, ASCII.isBlank(self[lower]) { lower += 1 }
-        while lower < upper, ASCII.isBlank(self[upper - 1]) { upper -= 1 }
-        return lower..<upper
     }
 }

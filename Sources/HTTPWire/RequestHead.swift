@@ -12,7 +12,7 @@ package struct RequestHead: Sendable {
     /// `*` for an OPTIONS request about the server as a whole.
     package internal(set) var target = 0..<0
     /// The fields in the order received, repeated ones included.
-    package internal(set) var fields: [Field] = []
+    package internal(set) var fields: [FieldLine] = []
     /// The request was HTTP/1.0; anything else that gets here is spoken to as HTTP/1.1.
     package internal(set) var isHTTP10 = false
     package internal(set) var persistence = Persistence.close
@@ -20,19 +20,6 @@ package struct RequestHead: Sendable {
     package internal(set) var framing = BodyFraming.none
     /// The client waits for 100 (Continue) before it sends the body (RFC 9110 section 10.1.1).
     var expectsContinue = false
-
-    /// One field line: `name ":" OWS value OWS`, the white space not part of either range.
-    package struct Field: Sendable, Hashable {
-        package let name: Range<Int>
-        package let value: Range<Int>
-    }
-
-    /// How often a field occurs, for fields of which there may be only one.
-    package enum Occurrence: Sendable, Hashable {
-        case absent
-        case once(Range<Int>)
-        case repeated
-    }
 
     /// The client wants the connection to go on after the response.
     package var keepsAlive: Bool { persistence != .close }
@@ -46,12 +33,11 @@ package struct RequestHead: Sendable {
     }
 
     /// The value of the only field called `name`, which is written in lower case.
-    package func occurrence(of name: StaticString, in bytes: Span<UInt8>) -> Occurrence {
-        var found = Occurrence.absent
+    package func occurrence(of name: StaticString, in bytes: Span<UInt8>) -> FieldOccurrence {
+        var occurrence = FieldOccurrence.absent
         for field in fields where bytes.matches(name, in: field.name) {
-            guard found == .absent else { return .repeated }
-            found = .once(field.value)
+            occurrence.add(field.value)
         }
-        return found
+        return occurrence
     }
 }
