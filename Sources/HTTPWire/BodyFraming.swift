@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Where a request's body ends. It is decided in one place, once, from the complete head: whatever two
-// readers could take for different lengths is refused, since that is how requests are smuggled
+// Where a request's body ends. It is decided in one place, once, from the complete head: whatever
+// two readers could take for different lengths is refused, since that is how requests are smuggled
 // (RFC 9112 sections 6.3, 11.2).
 
 /// How the body of a request is delimited.
@@ -61,9 +61,8 @@ package enum BodyFraming: Sendable, Hashable {
         var refusal = RequestError.transferEncodingMalformed
         var isMalformed = false
         bytes.forEachElement(ofList: value) { coding in
-            var isToken = !coding.isEmpty
-            for offset in coding where !ASCII.isToken(bytes[offset]) { isToken = false }
-            if !isToken { isMalformed = true }
+            let isToken = bytes.endOfRun(of: .token, in: coding) == coding.upperBound
+            if coding.isEmpty || !isToken { isMalformed = true }
             if !bytes.matches("chunked", in: coding) { refusal = .transferEncodingUnknown }
         }
         throw isMalformed ? .transferEncodingMalformed : refusal

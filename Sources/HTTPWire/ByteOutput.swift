@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Appending to an output buffer: each of these is a copy of bytes, at most with room made before it.
+// Appending to an output buffer: each of these copies bytes, and makes room for them if it must.
 
 extension [UInt8] {
     mutating func append(copying bytes: Span<UInt8>) {
@@ -26,14 +26,5 @@ extension [UInt8] {
             rest /= 10
         } while rest > 0
         append(copying: digits.span.extracting(start..<digits.count))
-    }
-
-    /// RFC 9112 section 4. The version is ours, also towards HTTP/1.0 (RFC 9110 section 6.2).
-    mutating func appendStatusLine(_ status: Status) {
-        append("HTTP/1.1 ")
-        append(decimal: UInt64(status.code))
-        append(ASCII.space)
-        append(status.phrase)
-        append("\r\n")
     }
 }

@@ -5,9 +5,8 @@
 
 /// Decodes one chunked body after the other into one buffer.
 ///
-/// Invariant: all before `lines.lineStart` is consumed, and of it `framingByteCount` bytes were not
-/// content: `lineStart == bodyStart + content.count + framingByteCount`, in every stage but `.data`'s
-/// middle also `framingByteCount <= framingBytesMax`.
+/// Invariant: `lineStart == bodyStart + content.count + framingByteCount`, where
+/// `content.count <= contentBytesMax` and `framingByteCount <= framingBytesMax`.
 struct ChunkedDecoder {
     private let contentBytesMax: Int
     private let framingBytesMax: Int
@@ -41,6 +40,7 @@ struct ChunkedDecoder {
     /// - Returns: the offset of the body's end, or nil when there is more to come.
     mutating func decode(_ bytes: Span<UInt8>) throws(RequestError) -> Int? {
         while true {
+            assert(lines.lineStart <= framingLimit && content.count <= contentBytesMax)
             switch stage {
             case .size:
                 guard let line = try nextLine(in: bytes) else { return nil }

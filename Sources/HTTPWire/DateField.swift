@@ -4,14 +4,14 @@
 // the clock makes it then; every response copies it. The calendar is plain arithmetic: libc's
 // gmtime takes no part in it, nor any time zone or locale.
 
-/// A complete field line, `Date: Sun, 06 Nov 1994 08:49:37 GMT` and its line end: the IMF-fixdate form
-/// of RFC 9110 section 5.6.7.
+/// A complete field line, `Date: Sun, 06 Nov 1994 08:49:37 GMT` and its line end: the IMF-fixdate
+/// form of RFC 9110 section 5.6.7.
 package struct DateField: Sendable {
     /// The line's bytes, CR LF included.
     package let line: InlineArray<37, UInt8>
 
-    /// - Parameter unixSeconds: seconds since 1970-01-01 00:00:00 UTC without leap seconds, in the years
-    ///   1 to 9999; a time outside of them is written as the nearest one inside.
+    /// - Parameter unixSeconds: seconds since 1970-01-01 00:00:00 UTC without leap seconds, in the
+    ///   years 1 to 9999; a time outside of them is written as the nearest one inside.
     package init(unixSeconds: Int64) {
         let seconds = min(max(unixSeconds, Self.unixSecondsMin), Self.unixSecondsMax)
         let day = seconds.flooredQuotient(by: 86_400)
@@ -55,8 +55,8 @@ private struct CivilDate {
     /// 0 is Sunday.
     let weekday: Int
 
-    /// Counts years from 1 March, so that the leap day is a year's last and the months before it follow
-    /// one linear rule: month m (0 is March) begins on day (153 m + 2) / 5 of such a year.
+    /// Counts years from 1 March, so that the leap day is a year's last and the months before it
+    /// follow one linear rule: month m (0 is March) begins on day (153 m + 2) / 5 of such a year.
     init(daysSinceEpoch: Int64) {
         // 1970-01-01 was a Thursday.
         let weekdaysSinceSunday = daysSinceEpoch + 4

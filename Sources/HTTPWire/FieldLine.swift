@@ -9,14 +9,14 @@ package struct FieldLine: Sendable, Hashable {
     package let name: Range<Int>
     package let value: Range<Int>
 
-    /// - Parameter line: a line that `LineScanner` gave out, so that it holds no control byte but tab:
-    ///   any such value is well-formed.
+    /// - Parameter line: a line that `LineScanner` gave out, so that it holds no control byte but
+    ///   tab: any such value is well-formed.
     init(parsing line: Range<Int>, of bytes: Span<UInt8>) throws(RequestError) {
         precondition(!line.isEmpty, "an empty line ends the section")
-        // Obsolete line folding, or white space before the first field: RFC 9112 sections 5.2 and 2.2.
+        // Obsolete line folding, or white space before the first field: RFC 9112 sections 5.2 and
+        // 2.2.
         guard !ASCII.isBlank(bytes[line.lowerBound]) else { throw .lineFolded }
-        var colon = line.lowerBound
-        while colon < line.upperBound, ASCII.isToken(bytes[colon]) { colon += 1 }
+        let colon = bytes.endOfRun(of: .token, in: line)
         // White space before the colon stops the scan too, and is an error: section 5.1.
         guard colon > line.lowerBound, colon < line.upperBound, bytes[colon] == ASCII.colon else {
             throw .fieldNameMalformed

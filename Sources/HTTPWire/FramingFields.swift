@@ -51,7 +51,9 @@ struct FramingFields {
         case .repeated:
             throw .hostRepeated
         case .once(let value):
-            for offset in value where !ASCII.isAuthority(bytes[offset]) { throw .hostMalformed }
+            guard bytes.endOfRun(of: .authority, in: value) == value.upperBound else {
+                throw .hostMalformed
+            }
         }
     }
 

@@ -4,11 +4,11 @@
 // that can stop in the middle: what lies above it sees whole lines, so the pieces that a peer's
 // writes or the network make cannot change what a message means.
 
-/// A cursor over CR LF lines that never looks at a byte twice, except for one CR whose LF is awaited.
-/// Lines hold no control byte but tab: NUL, a bare CR and a bare LF are refused where they stand
-/// (RFC 9112 section 2.2, RFC 9110 section 5.5).
+/// A cursor over CR LF lines that never looks at a byte twice, except for one CR whose LF is
+/// awaited. Lines hold no control byte but tab: NUL, a bare CR and a bare LF are refused where they
+/// stand (RFC 9112 section 2.2, RFC 9110 section 5.5).
 ///
-/// Invariant: `lineStart <= scanned <= bytes.count`, and there is no line end in between the former.
+/// Invariant: `lineStart <= scanned <= bytes.count`, with no line end between the first two.
 struct LineScanner {
     /// Where the line that is looked for begins; all before it is consumed.
     private(set) var lineStart: Int
@@ -33,6 +33,7 @@ struct LineScanner {
     /// - Parameter limit: the offset past which no line, its line end included, may reach.
     mutating func next(in bytes: Span<UInt8>, limit: Int) throws(RequestError) -> Outcome {
         let end = min(bytes.count, limit)
+        precondition(scanned <= bytes.count, "bytes of an unfinished message were taken away")
         while true {
             assert(lineStart <= scanned && scanned <= bytes.count)
             scanned = max(scanned, bytes.firstControl(from: scanned, to: end))

@@ -3,13 +3,13 @@
 // A request's head as ranges into the bytes it was parsed from: nothing is copied. It is meaningful
 // only together with those bytes.
 
-/// The head of a request (RFC 9112 sections 3 and 5). All ranges are offsets into the bytes that were
-/// given to the `RequestParser.parse(_:)` call which completed the request.
+/// The head of a request (RFC 9112 sections 3 and 5). All ranges are offsets into the bytes that
+/// were given to the `RequestParser.parse(_:)` call which completed the request.
 package struct RequestHead: Sendable {
     package internal(set) var method = Method.other
-    /// The path and query in origin form, beginning with `/`. Of an absolute-form target this is the
-    /// part from the path on; where that has no path, it is a lone `/` and the query is dropped. It is
-    /// `*` for an OPTIONS request about the server as a whole.
+    /// The path and query in origin form, beginning with `/`. Of an absolute-form target this is
+    /// the part from the path on; where that has no path, it is a lone `/` and the query is
+    /// dropped. It is `*` for an OPTIONS request about the server as a whole.
     package internal(set) var target = 0..<0
     /// The fields in the order received, repeated ones included.
     package internal(set) var fields: [FieldLine] = []

@@ -11,15 +11,13 @@ struct RequestLine {
 
     /// - Parameter line: a line that `LineScanner` gave out.
     init(parsing line: Range<Int>, of bytes: Span<UInt8>) throws(RequestError) {
-        var methodEnd = line.lowerBound
-        while methodEnd < line.upperBound, ASCII.isToken(bytes[methodEnd]) { methodEnd += 1 }
+        let methodEnd = bytes.endOfRun(of: .token, in: line)
         guard methodEnd > line.lowerBound, methodEnd < line.upperBound,
             bytes[methodEnd] == ASCII.space
         else { throw .requestLineMalformed }
 
         let targetStart = methodEnd + 1
-        var targetEnd = targetStart
-        while targetEnd < line.upperBound, ASCII.isTarget(bytes[targetEnd]) { targetEnd += 1 }
+        let targetEnd = bytes.endOfRun(of: .target, in: targetStart..<line.upperBound)
         // A line that ends here is HTTP/0.9's.
         guard targetEnd > targetStart, targetEnd < line.upperBound else {
             throw .requestLineMalformed
@@ -48,8 +46,8 @@ struct RequestLine {
         return bytes[start + 7] == UInt8(ascii: "0")
     }
 
-    /// Brings a target to origin form (RFC 9112 section 3.2). Authority form is CONNECT's alone, which
-    /// is a proxy's business, and refused.
+    /// Brings a target to origin form (RFC 9112 section 3.2). Authority form is CONNECT's alone,
+    /// which is a proxy's business, and refused.
     private static func pathAndQuery(
         _ target: Range<Int>, of bytes: Span<UInt8>, isOptions: Bool
     ) throws(RequestError) -> Range<Int> {
@@ -65,8 +63,7 @@ struct RequestLine {
         } else {
             throw .targetMalformed
         }
-        var pathStart = authorityStart
-        while pathStart < target.upperBound, ASCII.isAuthority(bytes[pathStart]) { pathStart += 1 }
+        let pathStart = bytes.endOfRun(of: .authority, in: authorityStart..<target.upperBound)
         guard pathStart > authorityStart else { throw .targetMalformed }
         // Without a path the target is `/`; there is one at hand, the last before the authority.
         let rootPath = (authorityStart - 1)..<authorityStart

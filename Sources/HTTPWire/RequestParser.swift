@@ -28,7 +28,8 @@ package enum RequestPhase: Sendable, Hashable {
 /// as often as more have arrived. It remembers how far it came, looks at no byte twice, and its
 /// answer to a request is the same however the bytes were cut.
 ///
-/// Invariant: `headByteCount <= parsed <= bytes.count`, where `parsed` only grows within a request.
+/// Invariant: `lineStart <= scanned <= bytes.count`, which its scanner asserts; within a request the
+/// first two only grow, and all before `lineStart` is in `head` or in the decoder's content.
 package struct RequestParser: ~Copyable {
     package let limits: RequestLimits
     /// Valid from `.complete` to the next `parse(_:)`. Its storage is reused for every request.
@@ -60,8 +61,8 @@ package struct RequestParser: ~Copyable {
     }
 
     /// Goes on with the current request, or after `.complete` begins the next.
-    /// - Parameter bytes: everything from the request's first byte on; never less than in the last call
-    ///   for the same request.
+    /// - Parameter bytes: everything from the request's first byte on; never less than in the last
+    ///   call for the same request.
     package mutating func parse(_ bytes: Span<UInt8>) -> RequestStep {
         do {
             return try advance(bytes)
@@ -135,7 +136,6 @@ package struct RequestParser: ~Copyable {
     private mutating func nextLine(
         in bytes: Span<UInt8>, orPastLimit error: RequestError
     ) throws(RequestError) -> Range<Int>? {
-        precondition(lines.scanned <= bytes.count, "bytes of an unfinished request were dropped")
         switch try lines.next(in: bytes, limit: limits.headBytesMax) {
         case .line(let line): return line
         case .incomplete: return nil

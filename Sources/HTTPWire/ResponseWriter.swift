@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Renders responses straight into a connection's output. Every response says how long its body is;
-// the body is written in place behind a head whose Content-Length is filled in at the end, so nothing
-// is measured first and nothing copied. What is answered, and when it is sent, others decide.
+// the body is written in place behind a head whose Content-Length is filled in at the end, so that
+// nothing is measured first and nothing copied. What is answered, and when it is sent, others
+// decide.
 
 /// Writes the responses of one connection, one after the other:
 ///
@@ -13,10 +14,11 @@
 ///
 ///     no tree...
 ///
-/// The blanks before the length are optional white space (RFC 9112 section 5), room for more digits.
+/// The blanks before the length are optional white space (RFC 9112 section 5), room for more
+/// digits.
 package struct ResponseWriter: ~Copyable {
-    /// How the next response is framed: set it to the request's before each. A handler that wants the
-    /// connection to end after its answer sets its persistence before it begins.
+    /// How the next response is framed: set it to the request's before each. A handler that wants
+    /// the connection to end after its answer sets its persistence before it begins.
     package var framing = ResponseFraming.closing {
         willSet { precondition(!isWriting, "the response has begun") }
     }
@@ -68,13 +70,12 @@ extension ResponseWriter {
     package mutating func begin(_ status: Status, contentType: StaticString) {
         precondition(!isWriting, "the previous response was not ended")
         responseStart = output.count
-        output.appendStatusLine(status)
+        output.append(status.line)
         output.append(copying: date.line.span)
         output.append("Content-Type: ")
         output.append(contentType)
-        output.append("\r\nContent-Length:           0")
-        lengthEnd = output.count
-        output.append("\r\n")
+        output.append("\r\nContent-Length:           0\r\n")
+        lengthEnd = output.count - 2
         appendConnectionField()
         stage = .fields
     }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What the parsers ask of the bytes in a range: whether they are a given text, where the elements of a
-// list are. Nothing here makes a String.
+// What the parsers ask of the bytes in a range: whether they are a given text, where the elements
+// of a list are. Nothing here makes a String.
 
 extension Span<UInt8> {
     /// Whether the bytes in `range` are `text`, in any case. `text` is in lower case.
     func matches(_ text: StaticString, in range: Range<Int>) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
-        for offset in 0..<range.count
-        where ASCII.lowercased(self[range.lowerBound + offset]) != text.utf8Byte(at: offset) {
+        let candidate = extracting(range)
+        for offset in candidate.indices
+        where ASCII.lowercased(candidate[offset]) != text.utf8Byte(at: offset) {
             return false
         }
         return true
@@ -17,15 +18,15 @@ extension Span<UInt8> {
     /// Whether the bytes in `range` are exactly `text`.
     func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
-        for offset in 0..<range.count
-        where self[range.lowerBound + offset] != text.utf8Byte(at: offset) {
+        let candidate = extracting(range)
+        for offset in candidate.indices where candidate[offset] != text.utf8Byte(at: offset) {
             return false
         }
         return true
     }
 
-    /// Calls `use` with each element of a comma-separated list (RFC 9110 section 5.6.1), blanks around
-    /// it trimmed; empty elements included.
+    /// Calls `use` with each element of a comma-separated list (RFC 9110 section 5.6.1), blanks
+    /// around it trimmed; empty elements included.
     func forEachElement(ofList list: Range<Int>, _ use: (Range<Int>) -> Void) {
         var start = list.lowerBound
         for offset in list where self[offset] == ASCII.comma {
@@ -48,8 +49,8 @@ extension Span<UInt8> {
 extension StaticString {
     func utf8Byte(at offset: Int) -> UInt8 {
         precondition(offset >= 0 && offset < utf8CodeUnitCount)
-        // A literal's bytes live as long as the program, and the offset is within them. Only a literal
-        // of a single scalar passed as such has no pointer, and then utf8Start traps.
+        // A literal's bytes live as long as the program, and the offset is within them. Only a
+        // literal of a single scalar passed as such has no pointer, and then utf8Start traps.
         return unsafe utf8Start[offset]
     }
 }
