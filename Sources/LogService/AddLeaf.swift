@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// What add-leaf answers.
+
+package import HTTPWire
+
+/// The answer to an add-leaf request.
+package enum AddLeafAnswer: Equatable, Sendable {
+    /// 200: the leaf is durable, and will be in every tree head whose signing begins now or later.
+    case logged
+    /// 403: the signature is not the public key's.
+    case invalidSignature
+    /// 503: too much to do, or too little room; later it may work.
+    case unavailable(Unavailability)
+
+    /// The reasons for 503.
+    package enum Unavailability: Equatable, Sendable {
+        /// The queue of leaves to verify is full.
+        case overloaded
+        /// The disk is nearly full.
+        case diskNearlyFull
+        /// The server is about to end.
+        case shuttingDown
+
+        var text: StaticString {
+            switch self {
+            case .overloaded: "too many leaves are waiting; try again later"
+            case .diskNearlyFull: "the log's disk is nearly full; no new leaves are taken"
+            case .shuttingDown: "the log is shutting down"
+            }
+        }
+    }
+
+    /// The status that is sent.
+    package var status: Status {
+        switch self {
+        case .logged: .ok
+        case .invalidSignature: .forbidden
+        case .unavailable: .serviceUnavailable
+        }
+    }
+
+    /// Renders the response.
+    package func write(to response: inout ResponseWriter) {
+        switch self {
+        case .logged:
+            response.begin(.ok, contentType: "text/plain; charset=utf-8")
+            response.end()
+        case .invalidSignature:
+            response.text(.forbidden, "invalid leaf signature")
+        case .unavailable(let reason):
+            response.unavailable(reason.text)
+        }
+    }
+}
+
+extension ResponseWriter {
+    /// 503 with Retry-After: every client takes it for "later".
+    mutating func unavailable(_ reason: StaticString) {
+        begin(.serviceUnavailable, contentType: "text/plain; charset=utf-8")
+        field("Retry-After", decimal: 1)
+        append(reason)
+        append(byte: 0x0A)
+        end()
+    }
+}

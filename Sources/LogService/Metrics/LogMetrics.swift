@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Everything that is counted, and the page that tells it (Prometheus text format 0.0.4). docs/metrics.md
+// explains each name and maps log-go's.
+
+internal import HTTPWire
+internal import Synchronization
+
+/// A count or a level that any thread may change and read.
+package final class Gauge: Sendable {
+    private let value = Atomic<UInt64>(0)
+
+    /// Zero.
+    package init() {}
+
+    /// Adds to a count.
+    package func add(_ amount: UInt64 = 1) { value.wrappingAdd(amount, ordering: .relaxed) }
+
+    /// Takes from a level.
+    package func subtract(_ amount: UInt64 = 1) {
+        value.wrappingSubtract(amount, ordering: .relaxed)
+    }
+
+    /// Sets a level.
+    package func set(_ level: UInt64) { value.store(level, ordering: .relaxed) }
+
+    /// The count or level now.
+    package var current: UInt64 { value.load(ordering: .relaxed) }
+}
+
+/// The counters of a log.
+package final class LogMetrics: Sendable {
+    /// One for each reactor and listener.
+    package let requests: [RequestMetrics]
+    /// Leaves that are durable here.
+    package let committedSize = Gauge()
+    /// Leaves in the last signed tree head.
+    package let signedSize = Gauge()
+    /// Leaves in the published tree head.
+    package let publishedSize = Gauge()
+    /// When the published tree head was published, in seconds since 1970.
+    package let publishedTime = Gauge()
+    /// How long each batch took from its begin to being durable.
+    package let commits = Histogram()
+    /// Leaves added by those batches.
+    package let committedLeaves = Gauge()
+    /// How long each publication took: reading back, signing, making it durable.
+    package let publications = Histogram()
+    /// Publications that did not come about.
+    package let publicationFailures = Gauge()
+    /// Signatures of leaves found valid.
+    package let validSignatures = Gauge()
+    /// Signatures of leaves found invalid.
+    package let invalidSignatures = Gauge()
+    /// Add-leaf requests that wait for a publication.
+    package let heldRequests = Gauge()
+    /// Bytes that the store's file system has left.
+    package let freeBytes = Gauge()
+    /// Open connections, by listener and reactor, as the transport counts them.
+    package let connections: @Sendable () -> ConnectionCounts
+
+    /// Metrics of a process with as many request counters as `requestMetricsCount`.
+    package init(
+        requestMetricsCount: Int, connections: @escaping @Sendable () -> ConnectionCounts
+    ) {
+        requests = (0..<requestMetricsCount).map { _ in RequestMetrics() }
+        self.connections = connections
+    }
+
+    /// The page. `version` is the software's.
+    package func render(version: String) -> [UInt8] {
+        var text = MetricsText()
+        text.gauge(
+            "build_info", "Always 1; the label says which version runs.", 1,
+            labels: "version=\"\(version)\"")
+        renderRequests(into: &text)
+        let counts = connections()
+        text.gauge("http_connections", "Open connections.", counts.open)
+        text.counter("http_connections_accepted_total", "Connections accepted.", counts.accepted)
+        text.counter(
+            "http_connections_refused_total",
+            "Connections closed at once, there being too many.", counts.refused)
+        text.counter(
+            "http_malformed_requests_total",
+            "Requests refused because their framing or size was not acceptable.", counts.malformed)
+        text.family("tree_size_leaves", "gauge", "Number of leaves of the tree.")
+        text.sample("tree_size_leaves", "state=\"committed\"", committedSize.current)
+        text.sample("tree_size_leaves", "state=\"signed\"", signedSize.current)
+        text.sample("tree_size_leaves", "state=\"published\"", publishedSize.current)
+        text.gauge(
+            "published_timestamp_seconds", "When the published tree head was published.",
+            publishedTime.current)
+        text.histogram(
+            "commit_duration_seconds", "Time to make a batch of leaves durable.", commits.totals)
+        text.counter(
+            "committed_leaves_total", "Leaves added since start.", committedLeaves.current)
+        text.histogram(
+            "publication_duration_seconds",
+            "Time to read back, sign and publish a tree head.", publications.totals)
+        text.counter(
+            "publication_failures_total", "Tree heads that could not be signed or stored.",
+            publicationFailures.current)
+        text.family("leaf_signatures_total", "counter", "Leaf signatures verified, by outcome.")
+        text.sample("leaf_signatures_total", "outcome=\"valid\"", validSignatures.current)
+        text.sample("leaf_signatures_total", "outcome=\"invalid\"", invalidSignatures.current)
+        text.gauge(
+            "held_requests", "Add-leaf requests waiting for a publication.", heldRequests.current)
+        text.gauge("store_free_bytes", "Bytes free in the store's file system.", freeBytes.current)
+        return text.bytes
+    }
+
+    private func renderRequests(into text: inout MetricsText) {
+        let name = "http_request_duration_seconds"
+        text.family(name, "histogram", "Time to answer a request, by endpoint and status.")
+        for endpoint in Endpoint.allCases {
+            for (column, status) in RequestMetrics.statuses.enumerated() {
+                var totals = HistogramTotals()
+                for metrics in requests {
+                    if let part = metrics.totals(endpoint, column: column) { totals.add(part) }
+                }
+                guard totals.count > 0 else { continue }
+                let labels = "endpoint=\"\(endpoint.name)\",status=\"\(status.code)\""
+                text.histogramSamples(name, labels, totals)
+            }
+        }
+    }
+}
+
+/// What the transport counts.
+package struct ConnectionCounts: Sendable {
+    /// Open now.
+    package var open: UInt64 = 0
+    /// Accepted since start.
+    package var accepted: UInt64 = 0
+    /// Closed at once since start.
+    package var refused: UInt64 = 0
+    /// Requests refused for their framing or size since start.
+    package var malformed: UInt64 = 0
+
+    /// Nothing counted.
+    package init() {}
+}
