@@ -75,6 +75,18 @@ let package = Package(
         .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
 
         .testTarget(name: "LogCryptoTests", dependencies: ["LogCrypto"], swiftSettings: settings),
+        .testTarget(
+            name: "ReactorTests",
+            dependencies: [
+                "CLinux", "Reactor",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
+        .testTarget(
+            name: "TransportTests",
+            dependencies: [
+                "CLinux", "HTTPWire", "Reactor", "Transport",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
