@@ -87,6 +87,18 @@ let package = Package(
             name: "SigsumFormatsTests",
             dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(
+            name: "ReactorTests",
+            dependencies: [
+                "CLinux", "Reactor",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
+        .testTarget(
+            name: "TransportTests",
+            dependencies: [
+                "CLinux", "HTTPWire", "Reactor", "Transport",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

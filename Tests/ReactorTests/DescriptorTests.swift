@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The owners of descriptors, threads and signals.
+
+import CLinux
+import Reactor
+import SystemPackage
+import Testing
+
+@Suite struct DescriptorTests {
+    /// A pipe's reading end reports its end when the last writing descriptor is closed.
+    private func isClosed(_ pair: SocketPair) -> Bool {
+        pair.receive() == .moved(0)
+    }
+
+    @Test func aDescriptorIsClosedWithItsOwner() throws {
+        let pair = try SocketPair()
+        #expect(pair.receive() == .wouldBlock)
+        pair.closeFar()
+        #expect(isClosed(pair))
+    }
+
+    @Test func aDescriptorTakenOutStaysOpen() throws {
+        let pair = try SocketPair()
+        let number = try #require(pair.takeFar())
+        #expect(pair.receive() == .wouldBlock)
+        OwnedDescriptor(adopting: number).close()
+        #expect(isClosed(pair))
+    }
+
+    @Test func aVanishedPeerIsAnErrorAndNoSignal() throws {
+        let pair = try SocketPair()
+        pair.closeFar()
+        let bytes: [UInt8] = [1]
+        let outcome = pair.near.send(bytes.span)
+        #expect(outcome == .failed(.brokenPipe))
+    }
+
+    @Test func aFailedCallThrowsItsErrno() {
+        #expect(throws: Errno.noSuchFileOrDirectory) {
+            _ = try OwnedDescriptor {
+                // The literal lives as long as the program.
+                unsafe clinux_open("/nonexistent/file", O_RDONLY, 0)
+            }
+        }
+    }
+
+    @Test func useAfterCloseTraps() async {
+        await #expect(processExitsWith: .failure) {
+            _ = try Syscall.value { clinux_fcntl_int(1_000_000, F_GETFL, 0) }
+        }
+    }
+
+    @Test func aSignalIsAnEvent() throws {
+        let thread = try JoinableThread(name: "test-signal") {
+            // In a thread of its own, to which alone the signal is sent: the threads of the test
+            // process exist already and do not block it.
+            SignalSource.claimSignals()
+            #expect(throws: Never.self) {
+                let reactor = try Reactor()
+                var seen: [Signal] = []
+                try SignalSource(on: reactor) { signal in
+                    seen.append(signal)
+                    if signal == .terminate { reactor.stop() }
+                }
+                pthread_kill(pthread_self(), SIGHUP)
+                reactor.post { pthread_kill(pthread_self(), SIGTERM) }
+                reactor.run()
+                #expect(Set(seen) == [.hangUp, .terminate])
+            }
+        }
+        thread.join()
+    }
+}
