@@ -19,14 +19,14 @@ package enum AddLeafAnswer: Equatable, Sendable {
         case overloaded
         /// The disk is nearly full.
         case diskNearlyFull
-        /// The server is about to end.
-        case shuttingDown
+        /// The stored leaves contradict what was signed.
+        case signingHalted
 
         var text: StaticString {
             switch self {
             case .overloaded: "too many leaves are waiting; try again later"
             case .diskNearlyFull: "the log's disk is nearly full; no new leaves are taken"
-            case .shuttingDown: "the log is shutting down"
+            case .signingHalted: "the log has stopped signing; see its log file"
             }
         }
     }

@@ -71,8 +71,11 @@ package final class PrimaryAnswers {
 
     /// Whether the leaf at `index` is in the published tree.
     package func isPublished(_ index: LeafIndex) -> Bool {
-        board.publication.map { index.isWithin($0.tree.treeHead.size) } ?? false
+        publishedSize.map { index.isWithin($0) } ?? false
     }
+
+    /// The number of leaves in the published tree; nil before there is one.
+    package var publishedSize: TreeSize? { board.publication?.tree.treeHead.size }
 
     private func read(
         _ route: Route, _ publication: Publication, response: inout ResponseWriter

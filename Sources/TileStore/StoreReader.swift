@@ -266,3 +266,10 @@ extension LeafIndex {
     /// The node of level 0 that is this leaf's hash.
     var leafNode: Node { Node(level: 0, index: value) }
 }
+
+extension TileStore {
+    /// The committed tree, for whoever needs nothing else of the store.
+    package func committedTreeHead() throws(StoreError) -> TreeHead {
+        try StoreReader(self).read { view throws(StoreError) in try view.treeHead() }
+    }
+}

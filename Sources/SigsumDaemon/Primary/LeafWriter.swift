@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The thread that owns the store's write transaction. It takes all leaves that are waiting as one batch,
+// so that a slow device makes larger batches and not longer queues.
+
+import LogService
+import Logging
+import MerkleLog
+import Reactor
+import SigsumFormats
+import TileStore
+
+/// The only one who writes to the store; an actor on a thread of its own.
+actor LeafWriter {
+    /// Below this many free bytes new leaves are refused: what is left is for finishing and for the
+    /// sth file.
+    static let freeBytesMin: UInt64 = 128 << 20
+    /// How often the free space is looked at while leaves come.
+    private static let spaceCheckInterval = Duration.seconds(1)
+
+    nonisolated let executor: ThreadExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let store: TileStore
+    private let writer: StoreWriter
+    private let metrics: LogMetrics
+    private let onCommit: @Sendable (TreeSize) -> Void
+    private var spaceCheckedAt: MonotonicInstant?
+
+    /// A writer on `executor`, which nothing else must use. `onCommit` is called on its thread with
+    /// the new size after each commit.
+    init(
+        _ store: TileStore, executor: ThreadExecutor, metrics: LogMetrics,
+        onCommit: @escaping @Sendable (TreeSize) -> Void
+    ) throws(StoreError) {
+        self.executor = executor
+        self.store = store
+        self.metrics = metrics
+        self.onCommit = onCommit
+        writer = try StoreWriter(store)
+        metrics.committedSize.set(writer.treeHead.size.value)
+    }
+
+    /// Has a batch taken from `intake` and committed; from any thread.
+    nonisolated func commitSoon(from intake: LeafIntake) {
+        Task { await commitBatch(from: intake) }
+    }
+
+    /// The committed tree.
+    func snapshot() -> TreeSnapshot { writer.snapshot }
+
+    /// Makes the heads durable in the store.
+    func record(signed: SignedTreeHead, published: CosignedTreeHead) throws(StoreError) {
+        try writer.record(signed: signed, published: published)
+    }
+
+    /// Looks at the free space, and opens or closes `intake` accordingly.
+    func checkSpace(for intake: LeafIntake) {
+        spaceCheckedAt = MonotonicInstant.now()
+        do throws(StoreError) {
+            let freeBytes = try store.freeByteCount()
+            metrics.freeBytes.set(freeBytes)
+            intake.setDiskNearlyFull(freeBytes < Self.freeBytesMin)
+        } catch {
+            Fatal.end("\(error)")
+        }
+    }
+
+    private func commitBatch(from intake: LeafIntake) {
+        let begun = MonotonicInstant.now()
+        if spaceCheckedAt.map({ $0.duration(to: begun) >= Self.spaceCheckInterval }) ?? true {
+            checkSpace(for: intake)
+        }
+        let batch = intake.takeBatch()
+        guard !batch.isEmpty else { return }
+        guard metrics.freeBytes.current >= Self.freeBytesMin else {
+            intake.finish(batch, .unavailable(.diskNearlyFull))
+            return
+        }
+        let sizeBefore = writer.treeHead.size
+        do throws(StoreError) {
+            _ = try writer.append(batch)
+        } catch {
+            // What is on the device now is for the next start to find out.
+            Fatal.end("\(error)")
+        }
+        let size = writer.treeHead.size
+        metrics.commits.record(begun.duration(to: MonotonicInstant.now()))
+        metrics.committedLeaves.add(size.value - sizeBefore.value)
+        metrics.committedSize.set(size.value)
+        // Durable from here on; and a signing that begins after an answer asks this actor for the tree.
+        intake.finish(batch, .logged)
+        if size > sizeBefore { onCommit(size) }
+        // One batch at a time: others want this thread too, to publish.
+        if intake.hasVerified { commitSoon(from: intake) }
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Publishing: when PublicationSchedule says so, in this order, each step done before the next begins:
+//
+//     1. the committed tree, from the writer
+//     2. read back, sign, sth file            (crash before: nothing happened; after: start-up goes on
+//                                              from the new head)
+//     3. record it in the store               (crash before: start-up repairs the record)
+//     4. show it to everybody
+//     5. answer the requests that were held for it
+
+import LogService
+import Logging
+import MerkleLog
+import Reactor
+import SigsumFormats
+import TileStore
+
+/// Decides when to publish, and does it; an actor on the control reactor.
+actor PrimaryControl {
+    nonisolated let reactor: Reactor
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        reactor.asUnownedSerialExecutor()
+    }
+
+    /// What publishing works with.
+    struct Parts: Sendable {
+        let writer: LeafWriter
+        let signing: TreeHeadSigning
+        let intake: LeafIntake
+        let board: PublicationBoard
+        let metrics: LogMetrics
+        /// Tells every reactor that there is a new publication.
+        let announce: @Sendable () -> Void
+    }
+
+    private let parts: Parts
+    private let logger = Logger(label: "publish")
+    private var schedule: PublicationSchedule<MonotonicInstant>
+    private var committedSize: TreeSize
+    private var publishedSize: TreeSize
+    private var isPublishing = false
+    /// Set when the stored leaves contradict what was signed: nothing is signed any more.
+    private var isHalted = false
+    private var timer: Reactor.Timer?
+
+    init(
+        on reactor: Reactor, _ parts: Parts, schedule: PublicationSchedule<MonotonicInstant>,
+        committedSize: TreeSize
+    ) {
+        self.reactor = reactor
+        self.parts = parts
+        self.schedule = schedule
+        self.committedSize = committedSize
+        publishedSize = parts.board.publication?.tree.treeHead.size ?? .zero
+        parts.metrics.publishedSize.set(publishedSize.value)
+    }
+
+    /// Begins: the first publication is due at once.
+    func start() { arrange() }
+
+    /// The committed tree has grown.
+    func committed(_ size: TreeSize) {
+        committedSize = max(committedSize, size)
+        arrange()
+    }
+
+    /// No more publications after the one that is being made.
+    func stop() {
+        isHalted = true
+        if let timer { reactor.cancel(timer) }
+        timer = nil
+    }
+
+    /// Publishes if it is time, or sets the timer for when it is.
+    private func arrange() {
+        guard !isPublishing, !isHalted else { return }
+        if let timer { reactor.cancel(timer) }
+        timer = nil
+        let now = MonotonicInstant.now()
+        let due = schedule.due(hasNewLeaves: committedSize > publishedSize, now: now)
+        guard due > now else {
+            isPublishing = true
+            Task { await self.publish() }
+            return
+        }
+        timer = reactor.schedule(at: due) { [self] in
+            assumeIsolated { control in
+                control.timer = nil
+                control.arrange()
+            }
+        }
+    }
+
+    private func publish() async {
+        let begun = MonotonicInstant.now()
+        do throws(TreeHeadError) {
+            try await signAndShow()
+            let now = MonotonicInstant.now()
+            parts.metrics.publications.record(begun.duration(to: now))
+            schedule.published(at: now)
+        } catch {
+            schedule.failed(at: MonotonicInstant.now())
+            parts.metrics.publicationFailures.add()
+            fail(error)
+        }
+        await parts.writer.checkSpace(for: parts.intake)
+        isPublishing = false
+        arrange()
+    }
+
+    private func signAndShow() async throws(TreeHeadError) {
+        let tree = await parts.writer.snapshot()
+        let signed = try await parts.signing.sign(tree.treeHead)
+        let head = CosignedTreeHead(signed)
+        let size = tree.treeHead.size
+        let shown = parts.board.publication?.tree.treeHead
+        guard shown != tree.treeHead else { return }
+        do throws(StoreError) {
+            try await parts.writer.record(signed: signed, published: head)
+        } catch {
+            Fatal.end("\(error)")
+        }
+        parts.board.publish(Publication(PublishedTree(head: head, tree: tree)))
+        parts.announce()
+        publishedSize = size
+        committedSize = max(committedSize, size)
+        parts.metrics.signedSize.set(size.value)
+        parts.metrics.publishedSize.set(size.value)
+        parts.metrics.publishedTime.set(UnixTime.now())
+        logger.debug("published the tree of \(size) leaves")
+    }
+
+    private func fail(_ error: TreeHeadError) {
+        switch error {
+        case .signer:
+            logger.error("\(error); the published tree head stays")
+        case .store(.corrupt), .store(.refused):
+            // Reads go on; whatever is signed now might be a fork.
+            isHalted = true
+            parts.intake.halt()
+            logger.critical("\(error); nothing more is signed and no leaf is taken")
+        case .store(.system), .store(.database):
+            Fatal.end("\(error)")
+        }
+    }
+}

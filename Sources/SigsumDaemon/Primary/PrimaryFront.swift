@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A primary's public face on one reactor: PrimaryAnswers decides, and here its answers are sent now, when
+// the leaf is committed, or when it is published.
+
+import HTTPWire
+import LogService
+import MerkleLog
+import Reactor
+import Logging
+import TileStore
+import Transport
+
+/// Handles the public requests of one reactor.
+///
+/// `@unchecked Sendable`: `reactor` is Sendable; everything else is touched on its thread alone, since
+/// requests come there and other threads only post to it.
+final class PrimaryFront: RequestHandler, @unchecked Sendable {
+    /// The most requests held for a publication on one reactor; one more is answered at once.
+    private static let heldCountMax = 4096
+
+    private let reactor: Reactor
+    private let answers: PrimaryAnswers
+    private let intake: LeafIntake
+    private let requestMetrics: RequestMetrics
+    private let metrics: LogMetrics
+    private let addLeafWait: Duration
+    private let logger = Logger(label: "http")
+    private var held = HeldSubmissions<MonotonicInstant, SubmissionWaiter>(
+        countMax: heldCountMax)
+    private var timer: Reactor.Timer?
+
+    /// - Parameter addLeafWait: how long a repeated add-leaf is held for its publication.
+    init(
+        on reactor: Reactor, answers: PrimaryAnswers, intake: LeafIntake,
+        requestMetrics: RequestMetrics, metrics: LogMetrics, addLeafWait: Duration
+    ) {
+        self.reactor = reactor
+        self.answers = answers
+        self.intake = intake
+        self.requestMetrics = requestMetrics
+        self.metrics = metrics
+        self.addLeafWait = addLeafWait
+    }
+
+    func handle(
+        _ head: RequestHead, bytes: Span<UInt8>, body: Span<UInt8>,
+        response: inout ResponseWriter, ticket: () -> ResponseTicket
+    ) -> Handling {
+        let begun = MonotonicInstant.now()
+        do throws(StoreError) {
+            let answer = try answers.answer(head, bytes: bytes, body: body, response: &response)
+            switch answer {
+            case .written(let endpoint, let status):
+                record(endpoint, status, since: begun)
+                return .answered
+            case .submit(let leaf, let leafHash):
+                let waiter = SubmissionWaiter(
+                    ticket: ticket(), metrics: requestMetrics, begun: begun)
+                if let refusal = intake.submit(leaf, leafHash: leafHash, waiter: waiter) {
+                    waiter.answer(refusal)
+                }
+                return .deferred
+            case .hold(let index):
+                return hold(index, begun: begun, response: &response, ticket: ticket)
+            }
+        } catch {
+            logger.error("\(error)")
+            response.text(.internalServerError, "the log's store failed")
+            record(.other, .internalServerError, since: begun)
+            return .answered
+        }
+    }
+
+    /// There is a new publication; from any thread.
+    func published() {
+        reactor.post { self.releasePublished() }
+    }
+
+    /// Answers everything that is held, as the process is about to end; from any thread.
+    func releaseAll() {
+        reactor.post { self.release(self.held.removeAll()) }
+    }
+
+    private func hold(
+        _ index: LeafIndex, begun: MonotonicInstant, response: inout ResponseWriter,
+        ticket: () -> ResponseTicket
+    ) -> Handling {
+        let deadline = reactor.now.advanced(by: addLeafWait)
+        let waiter = SubmissionWaiter(ticket: ticket(), metrics: requestMetrics, begun: begun)
+        guard held.hold(waiter, for: index, until: deadline) else {
+            // It is durable, which is what 200 says.
+            waiter.answer(.logged)
+            return .deferred
+        }
+        metrics.heldRequests.add()
+        arrangeTimer()
+        // It may have been published since the answer was decided.
+        if answers.isPublished(index) { releasePublished() }
+        return .deferred
+    }
+
+    private func releasePublished() {
+        guard held.count > 0, let size = answers.publishedSize else { return }
+        release(held.published(size))
+    }
+
+    private func release(_ waiters: [SubmissionWaiter]) {
+        guard !waiters.isEmpty else { return }
+        metrics.heldRequests.subtract(UInt64(waiters.count))
+        for waiter in waiters { waiter.answer(.logged) }
+    }
+
+    /// One timer, for the first deadline; those after it are not earlier.
+    private func arrangeTimer() {
+        guard timer == nil, let deadline = held.nextDeadline else { return }
+        timer = reactor.schedule(at: deadline) { [self] in
+            timer = nil
+            release(held.expired(at: reactor.now))
+            arrangeTimer()
+        }
+    }
+
+    private func record(_ endpoint: LogService.Endpoint, _ status: Status, since begun: MonotonicInstant) {
+        let nanoseconds = MonotonicInstant.now().nanoseconds - begun.nanoseconds
+        requestMetrics.record(endpoint, status, nanoseconds: UInt64(max(0, nanoseconds)))
+    }
+}

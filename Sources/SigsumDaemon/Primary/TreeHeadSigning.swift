@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The thread that signs tree heads: it reads leaves back, waits for the signer, which may be a slow agent,
+// and for the device.
+
+import Reactor
+import SigsumFormats
+import TileStore
+
+/// The keeper of the last signed tree head; an actor on a thread of its own.
+actor TreeHeadSigning {
+    nonisolated let executor: ThreadExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let keeper: TreeHeadKeeper
+
+    /// Goes on where `start` ended, signing with `signer` on `executor`.
+    init(
+        _ start: PrimaryStart, signer: any TreeHeadSigner, executor: ThreadExecutor
+    ) throws(StoreError) {
+        self.executor = executor
+        keeper = try TreeHeadKeeper(
+            last: start.lastSigned, files: start.files, signer: signer, store: start.store)
+    }
+
+    /// See ``TreeHeadKeeper/sign(_:)``.
+    func sign(_ treeHead: TreeHead) throws(TreeHeadError) -> SignedTreeHead {
+        try keeper.sign(treeHead)
+    }
+}
