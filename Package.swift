@@ -75,6 +75,14 @@ let package = Package(
         .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
 
         .testTarget(name: "LogCryptoTests", dependencies: ["LogCrypto"], swiftSettings: settings),
+        .testTarget(
+            name: "SigsumDaemonTests",
+            dependencies: [
+                "SigsumDaemon", "sigsum",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
