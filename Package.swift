@@ -99,6 +99,14 @@ let package = Package(
                 "CLinux", "HTTPWire", "Reactor", "Transport",
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: settings),
+        .testTarget(
+            name: "SigsumDaemonTests",
+            dependencies: [
+                "SigsumDaemon", "sigsum",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

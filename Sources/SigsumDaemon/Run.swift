@@ -27,7 +27,11 @@ struct Invocation {
     let arguments: [String]
 
     init(_ arguments: [String]) {
-        self.arguments = Array(arguments.dropFirst())
+        // The empty value of `--policy-file=` would count as missing.
+        self.arguments = arguments.dropFirst().flatMap { argument in
+            argument.hasPrefix("--") && argument.firstIndex(of: "=") == argument.indices.last
+                ? [String(argument.dropLast()), ""] : [argument]
+        }
         let path = FilePath(arguments.first ?? "sigsum")
         switch path.lastComponent?.string {
         case Role.primary.programName:
@@ -38,7 +42,8 @@ struct Invocation {
             (name, program) = (Role.mktree.programName, MktreeProgram.self)
         default:
             let role = self.arguments.first.flatMap(Role.init(rawValue:))
-            (name, program) = ("sigsum" + (role.map { " \($0.rawValue)" } ?? ""), SigsumProgram.self)
+            name = role.map { "sigsum \($0.rawValue)" } ?? "sigsum"
+            program = SigsumProgram.self
         }
     }
 }

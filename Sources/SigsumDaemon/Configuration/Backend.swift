@@ -16,7 +16,7 @@ extension Backend: TextSettingValue {
     init(parsing text: String) throws(SettingSyntaxError) {
         if text == "trillian" {
             throw SettingSyntaxError(
-                "sigsum keeps the tree itself: \"lmdb\", in the folder store-dir, replaces Trillian")
+                "sigsum keeps the tree itself, in the folder store-dir: \"lmdb\" replaces Trillian")
         }
         guard let backend = Backend(rawValue: text) else { throw SettingSyntaxError() }
         self = backend

@@ -35,7 +35,9 @@ struct ConfigurationFile {
             throw ConfigurationError("\(variable): expected the path of a file, found \"\"")
         }
         let path = FilePath(value)
-        guard let bytes = try read(path, orNil: nil) else { return nil }
+        guard let bytes = try read(path, orNil: nil, note: ", named by \(variable)") else {
+            return nil
+        }
         return try ConfigurationFile(path, bytes: bytes)
     }
 
@@ -63,7 +65,7 @@ struct ConfigurationFile {
 
     /// At most one byte more than allowed; nil on the one error that is none.
     private static func read(
-        _ path: FilePath, orNil accepted: Errno?
+        _ path: FilePath, orNil accepted: Errno?, note: String = ""
     ) throws(ConfigurationError) -> [UInt8]? {
         do {
             let descriptor = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
@@ -83,7 +85,7 @@ struct ConfigurationFile {
         } catch let error as Errno where error == accepted {
             return nil
         } catch {
-            throw ConfigurationError("\(path): \(error)")
+            throw ConfigurationError("\(path): \(error)\(note)")
         }
     }
 

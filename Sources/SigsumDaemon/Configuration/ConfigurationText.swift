@@ -36,7 +36,9 @@ struct ConfigurationText: Sendable {
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
         var firstLine = 0
         for end in lines.indices {
-            let beginning = String(text.unicodeScalars[..<lines[end].endIndex])
+            // With the line's feed, as a carriage return alone is none.
+            let rest = text.unicodeScalars[lines[end].endIndex...]
+            let beginning = String(text.unicodeScalars[..<rest.prefix(1).endIndex])
             guard let table = try? TOMLTable(string: beginning) else { continue }
             if Self.has(path[...], table) {
                 let statement = Array(lines[firstLine...end])

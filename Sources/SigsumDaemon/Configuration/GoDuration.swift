@@ -95,9 +95,10 @@ extension GoDuration: TextSettingValue {
     private static func part(_ digits: ArraySlice<Unicode.Scalar>, of unit: UInt64) -> UInt64 {
         var numerator: UInt64 = 0
         var scale = 1.0
-        for digit in digits {
-            guard numerator <= (UInt64(Int64.max) - 9) / 10 else { break }
-            numerator = numerator * 10 + UInt64(digit.value - 0x30)
+        for digit in digits where numerator <= UInt64(Int64.max) / 10 {
+            let next = numerator * 10 + UInt64(digit.value - 0x30)
+            guard next <= 1 << 63 else { break }
+            numerator = next
             scale *= 10
         }
         return UInt64(Double(numerator) * (Double(unit) / scale))

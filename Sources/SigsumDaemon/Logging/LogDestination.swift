@@ -5,17 +5,18 @@
 // LineLogHandler's business.
 
 import Glibc
-import SystemPackage
 import Synchronization
+import SystemPackage
 
-/// A descriptor to which whole lines are written, from any thread.
+/// A descriptor to which whole lines are written, from any thread. A reader that has gone away is
+/// an error like others only in a process that ignores SIGPIPE, as the daemon does.
 final class LogDestination: Sendable {
     /// PIPE_BUF: up to here a write to a pipe is not mixed with those of other processes, and goes
     /// through at once when poll says so. Longer lines are cut.
     static let lineBytesMax = 4096
 
     /// How long a full pipe or a stopped terminal is waited for, once.
-    private static let patienceMilliseconds: Int32 = 1000
+    private let patienceMilliseconds: Int32
 
     private struct State {
         var descriptor: FileDescriptor
@@ -40,12 +41,15 @@ final class LogDestination: Sendable {
     }
 
     /// Writes to a descriptor that the caller keeps open for as long.
-    convenience init(_ descriptor: FileDescriptor) {
-        self.init(descriptor, file: nil)
+    convenience init(_ descriptor: FileDescriptor, patienceMilliseconds: Int32) {
+        self.init(descriptor, file: nil, patienceMilliseconds: patienceMilliseconds)
     }
 
-    private init(_ descriptor: FileDescriptor, file: FilePath?) {
+    private init(
+        _ descriptor: FileDescriptor, file: FilePath?, patienceMilliseconds: Int32 = 1000
+    ) {
         state = Mutex(State(descriptor: descriptor))
+        self.patienceMilliseconds = patienceMilliseconds
         self.file = file
     }
 
@@ -76,7 +80,7 @@ final class LogDestination: Sendable {
     /// Writes one line with one system call. The line has no line feed of its own.
     func write(line: String) {
         state.withLock { state in
-            guard Self.isWritable(&state) else {
+            guard isWritable(&state) else {
                 state.droppedLineCount += 1
                 return
             }
@@ -110,7 +114,7 @@ final class LogDestination: Sendable {
     }
 
     /// Waits for room, but not for ever, and only for the first line that finds none.
-    private static func isWritable(_ state: inout State) -> Bool {
+    private func isWritable(_ state: inout State) -> Bool {
         var poll = pollfd(
             fd: state.descriptor.rawValue, events: Int16(POLLOUT), revents: 0)
         // One structure, as the count says, which lives for the call.
