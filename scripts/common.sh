@@ -26,3 +26,10 @@ usage_error() {
 print_help() { awk 'NR > 1 && !/^#/ { exit } NR > 3 { sub(/^# ?/, ""); print }' "$0"; }
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# The one way a release is built, and where it is then found.
+release_options=(-c release --static-swift-stdlib)
+release_binary() {
+    printf '%s/sigsum\n' \
+        "$(cd "$root" && swift build "${release_options[@]}" --show-bin-path)"
+}
