@@ -4,6 +4,7 @@
 # end. The last lines name what was skipped and why, then count: `N passed, N failed, N skipped`.
 # Exit status 1 when any test failed or none ran.
 
+import argparse
 import os
 import sys
 import time
@@ -59,10 +60,15 @@ class Result(unittest.TestResult):
         self.reasons[getattr(test, "test_case", test).id()] = reason
 
 
-def main(patterns: list[str]) -> int:
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("patterns", nargs="*", help="run the tests whose names contain one of these")
+    parser.add_argument("--note", action="append", default=[], help="a line for the end")
+    options = parser.parse_args(words)
+
     sys.path.insert(0, FOLDER)
     loader = unittest.TestLoader()
-    loader.testNamePatterns = [f"*{pattern}*" for pattern in patterns] or None
+    loader.testNamePatterns = [f"*{pattern}*" for pattern in options.patterns] or None
     result = Result()
     loader.discover(FOLDER).run(result)
 
@@ -70,6 +76,8 @@ def main(patterns: list[str]) -> int:
         for error in errors:
             print(f"\n==== {name}\n{error.rstrip()}")
     print()
+    for note in options.note:
+        print(note)
     skipped = [name for name in result.reasons if name not in result.failed]
     for name in skipped:
         print(f"skipped: {name}: {result.reasons[name]}")
