@@ -43,7 +43,8 @@ actor LeafWriter {
 
     /// Has a batch taken from `intake` and committed; from any thread.
     nonisolated func commitSoon(from intake: LeafIntake) {
-        Task { await commitBatch(from: intake) }
+        // No task: a leaf would pass through the runtime's own threads on its way here.
+        executor.post { self.assumeIsolated { $0.commitBatch(from: intake) } }
     }
 
     /// The committed tree.

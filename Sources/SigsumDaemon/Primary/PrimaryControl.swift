@@ -56,20 +56,32 @@ actor PrimaryControl {
         parts.metrics.publishedSize.set(publishedSize.value)
     }
 
-    /// Begins: the first publication is due at once.
-    func start() { arrange() }
+    /// Begins: the first publication is due at once. From any thread, as the next two.
+    nonisolated func start() {
+        perform { $0.arrange() }
+    }
 
     /// The committed tree has grown.
-    func committed(_ size: TreeSize) {
-        committedSize = max(committedSize, size)
-        arrange()
+    nonisolated func committed(_ size: TreeSize) {
+        perform { control in
+            control.committedSize = max(control.committedSize, size)
+            control.arrange()
+        }
     }
 
     /// No more publications after the one that is being made.
-    func stop() {
-        isHalted = true
-        if let timer { reactor.cancel(timer) }
-        timer = nil
+    nonisolated func stop() {
+        perform { control in
+            control.isHalted = true
+            if let timer = control.timer { control.reactor.cancel(timer) }
+            control.timer = nil
+        }
+    }
+
+    private nonisolated func perform(
+        _ action: @escaping @Sendable (isolated PrimaryControl) -> Void
+    ) {
+        reactor.post { self.assumeIsolated(action) }
     }
 
     /// Publishes if it is time, or sets the timer for when it is.
@@ -112,10 +124,12 @@ actor PrimaryControl {
     private func signAndShow() async throws(TreeHeadError) {
         let tree = await parts.writer.snapshot()
         let signed = try await parts.signing.sign(tree.treeHead)
-        let head = CosignedTreeHead(signed)
         let size = tree.treeHead.size
+        parts.metrics.signedSize.set(size.value)
+        parts.metrics.publishedTime.set(UnixTime.now())
         let shown = parts.board.publication?.tree.treeHead
         guard shown != tree.treeHead else { return }
+        let head = CosignedTreeHead(signed)
         do throws(StoreError) {
             try await parts.writer.record(signed: signed, published: head)
         } catch {
@@ -125,9 +139,7 @@ actor PrimaryControl {
         parts.announce()
         publishedSize = size
         committedSize = max(committedSize, size)
-        parts.metrics.signedSize.set(size.value)
         parts.metrics.publishedSize.set(size.value)
-        parts.metrics.publishedTime.set(UnixTime.now())
         logger.debug("published the tree of \(size) leaves")
     }
 
