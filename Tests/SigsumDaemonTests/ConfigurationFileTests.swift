@@ -272,10 +272,10 @@ struct ConfigurationFileTests {
                 "f.toml:1:1: trillian-other: sigsum needs no Trillian server: remove this; "
                     + "store-dir replaces it"
             ),
-            (
-                "key-file = \"a\\u0000b\"",
-                "f.toml: contains a NUL"
-            ),
+            ("[.a]", "f.toml:1:2: expected the name of a table after '['"),
+            ("\n [[ /", "f.toml:2:5: expected the name of a table after '['"),
+            ("[\n", "f.toml:1:2: expected the name of a table after '['"),
+            ("key-file = \"a\\u0000b\"", "f.toml: contains a NUL"),
             ("key-file = \"a\"\n\0", "f.toml: contains a NUL"),
         ])
     func mistake(text: String, message: String) {
@@ -294,6 +294,37 @@ struct ConfigurationFileTests {
         let description = error?.description ?? ""
         #expect(description.hasPrefix(place), "\(description)")
         #expect(!description.contains("\n"))
+    }
+
+    @Test(
+        "A mangled file is read or refused in one line, and never more than that",
+        arguments: [
+            nil, "\"", "'", "\n", "=", "[", "]", "{", "}", ",", "\\", ".", "\r", "\t", "#", "+",
+            "0", "_",
+            "\u{7F}", "\u{F6}", "\u{A0}", "\u{FEFF}", "\"\"\"", "\\u", "[[", "{a=",
+        ])
+    func mangled(replacement: String?) throws {
+        let text = """
+            # c
+            timeout = "1m30s"
+            [primary]
+            max-range = 7
+            [[primary.secondary]]
+            url = "http://[::1]:1/a"
+            pubkey-file = "b" # d
+
+            """
+        _ = try Self.settings(text)
+        for index in text.indices {
+            let rest = replacement.map { $0 + text[text.index(after: index)...] } ?? ""
+            let mangled = text[..<index] + rest
+            do {
+                _ = try Self.settings(String(mangled))
+            } catch let error as ConfigurationError {
+                #expect(error.description.hasPrefix("f.toml:"))
+                #expect(!error.description.contains("\n"), "\(error)")
+            }
+        }
     }
 
     @Test("What is not text, or too much of it")

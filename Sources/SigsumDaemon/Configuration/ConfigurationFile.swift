@@ -53,6 +53,10 @@ struct ConfigurationFile {
             throw ConfigurationError("\(file): contains a NUL")
         }
         source = ConfigurationText(file: file, text: text)
+        if let (line, column) = source.namelessHeader {
+            throw ConfigurationError(
+                "\(file):\(line):\(column): expected the name of a table after '['")
+        }
         do {
             table = try TOMLTable(string: text)
         } catch let error as TOMLParseError {

@@ -50,6 +50,22 @@ struct ConfigurationText: Sendable {
         return (1, 1)
     }
 
+    /// Line and column where a table's header has no name: `[.a]`, `[[/`. The parser (toml++ 3.4.0,
+    /// parse_table_header) has an assertion there instead of an error, so it must not get to see it.
+    /// Such a line in a multi-line string is refused, too; no key has a use for one.
+    var namelessHeader: (line: Int, column: Int)? {
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        for (number, line) in lines.enumerated() {
+            var rest = line.drop { $0 == " " || $0 == "\t" || $0 == "\u{FEFF}" }
+            guard rest.first == "[" else { continue }
+            rest = rest.dropFirst().drop { $0 == " " || $0 == "\t" }
+            if rest.first == "[" { rest = rest.dropFirst().drop { $0 == " " || $0 == "\t" } }
+            let isName = rest.first.map { $0.isBareKey || $0 == "\"" || $0 == "'" } ?? false
+            if !isName { return (number + 1, line.count - rest.count + 1) }
+        }
+        return nil
+    }
+
     private static func has(_ path: ArraySlice<TOMLPathStep>, _ value: any TOMLValueConvertible)
         -> Bool
     {
