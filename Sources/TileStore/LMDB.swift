@@ -120,6 +120,11 @@ final class LMDBEnvironment: @unchecked Sendable {
         try unsafe WriteTransaction(handle: begin(flags: 0))
     }
 
+    /// Begins the transaction in which the tables of an environment that is there are opened.
+    func beginOpening() throws(LMDBError) -> OpeningTransaction {
+        try unsafe OpeningTransaction(handle: begin(flags: UInt32(MDB_RDONLY)))
+    }
+
     /// A read transaction, already reset: ``ReadTransaction/renew()`` begins it.
     func makeReadTransaction() throws(LMDBError) -> ReadTransaction {
         let handle = try unsafe begin(flags: UInt32(MDB_RDONLY))
@@ -187,7 +192,13 @@ extension Transaction where Self: ~Copyable {
         try unsafe LMDBError.check(mdb_stat(handle, table.handle, &stat), "mdb_stat")
         return UInt64(stat.ms_entries)
     }
+}
 
+/// A transaction in which tables may be opened: one that ends with a commit. LMDB closes what was
+/// opened in a transaction that is aborted, and a reset is an abort in this.
+protocol TableOpener: Transaction, ~Copyable {}
+
+extension TableOpener where Self: ~Copyable {
     /// Opens a table that exists; nil where it does not.
     borrowing func openTable(_ name: String) throws(LMDBError) -> IntegerTable? {
         try openTable(name, flags: UInt32(MDB_INTEGERKEY)).map { IntegerTable(handle: $0) }
@@ -212,7 +223,7 @@ extension Transaction where Self: ~Copyable {
 
 /// The write transaction: what is put shows only after ``commit()``; its end without one is an abort.
 @safe
-struct WriteTransaction: ~Copyable, Transaction {
+struct WriteTransaction: ~Copyable, TableOpener {
     // Whoever begins a write transaction holds the environment until it has ended; a reference here
     // would forbid `discard self`.
     let handle: OpaquePointer
@@ -290,6 +301,27 @@ struct WriteTransaction: ~Copyable, Transaction {
     /// Removes all entries of `table`.
     borrowing func clear(_ table: IntegerTable) throws(LMDBError) {
         try unsafe LMDBError.check(mdb_drop(handle, table.handle, 0), "mdb_drop")
+    }
+}
+
+/// A read transaction for opening tables, which stay open after ``commit()``.
+@safe
+struct OpeningTransaction: ~Copyable, TableOpener {
+    let handle: OpaquePointer
+
+    fileprivate init(handle: OpaquePointer) { unsafe self.handle = handle }
+
+    deinit {
+        // Not committed, so still active.
+        unsafe mdb_txn_abort(handle)
+    }
+
+    /// Ends, and keeps the tables open. Writes nothing.
+    consuming func commit() throws(LMDBError) {
+        let handle = unsafe self.handle
+        // mdb_txn_commit frees the transaction on success and on failure.
+        discard self
+        try unsafe LMDBError.check(mdb_txn_commit(handle), "mdb_txn_commit")
     }
 }
 

@@ -117,18 +117,19 @@ extension TileStore {
             try LMDBEnvironment(folder: folder, mapBytes: mapBytes, mode: mode)
         }
         try refuseTruncated(environment, folder: folder)
+        let tables = try StoreError.wrap(doing) { () throws(LMDBError) in
+            let transaction = try environment.beginOpening()
+            let tables = try StoreTables(openingIn: transaction)
+            try transaction.commit()
+            return tables
+        }
+        guard let tables else { throw .corrupt("\(folder) lacks one of its tables") }
         let transaction = try StoreError.wrap(doing) { () throws(LMDBError) in
             let transaction = try environment.makeReadTransaction()
             try transaction.renew()
             return transaction
         }
-        // Tables opened in a read transaction stay open after it, once it has ended without an abort;
-        // the handle is used by nobody else yet.
         defer { transaction.reset() }
-        let tables = try StoreError.wrap(doing) { () throws(LMDBError) in
-            try StoreTables(openingIn: transaction)
-        }
-        guard let tables else { throw .corrupt("\(folder) lacks one of its tables") }
         let identity = try readIdentity(transaction, tables: tables, folder: folder)
         return TileStore(
             folder: folder, identity: identity, environment: environment, tables: tables,
