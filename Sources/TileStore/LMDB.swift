@@ -13,6 +13,9 @@ struct LMDBError: Error, Hashable, CustomStringConvertible {
     /// The LMDB function.
     let function: StaticString
 
+    /// The code for contents that contradict themselves.
+    static var corrupted: Int32 { MDB_CORRUPTED }
+
     static func == (left: Self, right: Self) -> Bool { left.code == right.code }
     func hash(into hasher: inout Hasher) { hasher.combine(code) }
 
@@ -102,9 +105,11 @@ final class LMDBEnvironment: @unchecked Sendable {
 
     /// The number of bytes that data.mdb must have for the pages that are in use.
     ///
-    /// LMDB writes all pages up to the last one before it writes the meta page, with one exception:
-    /// pages that were allocated and set free in one transaction by a deletion ("loose"). This store
-    /// deletes no single key, so there are none, and a shorter file is a truncated one.
+    /// LMDB writes all pages up to the last one before it writes the meta page, except those that one
+    /// transaction both allocated and set free. Deletions leave such pages ("loose" ones), and this
+    /// store deletes no single key; values of more than a page do when they grow within one
+    /// transaction, and here only LMDB's own list of free pages could. Tests/TileStoreTests holds the
+    /// file to this length; a shorter one is a truncated one.
     var usedByteCount: Int64 {
         get throws(LMDBError) {
             var info = unsafe MDB_envinfo()
