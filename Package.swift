@@ -74,6 +74,13 @@ let package = Package(
             ], swiftSettings: settings),
         .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
 
+        .executableTarget(
+            name: "store-bench",
+            dependencies: [
+                "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Benchmarks/StoreBench", swiftSettings: settings),
+
         .target(
             name: "TestSupport", dependencies: ["LogCrypto"],
             path: "Tests/TestSupport", swiftSettings: settings),
@@ -86,6 +93,10 @@ let package = Package(
         .testTarget(
             name: "SigsumFormatsTests",
             dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TileStoreTests",
+            dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "TestSupport"],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
