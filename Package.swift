@@ -74,6 +74,13 @@ let package = Package(
             ], swiftSettings: settings),
         .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
 
+        .executableTarget(
+            name: "store-bench",
+            dependencies: [
+                "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Benchmarks/StoreBench", swiftSettings: settings),
+
         .target(
             name: "TestSupport", dependencies: ["LogCrypto"],
             path: "Tests/TestSupport", swiftSettings: settings),
@@ -107,6 +114,10 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: settings),
+        .testTarget(
+            name: "TileStoreTests",
+            dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "TestSupport"],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -74,11 +74,13 @@ package enum DurableFile {
     }
 
     private static func folder(of path: String) -> String {
+        let path = path.count > 1 && path.hasSuffix("/") ? path.dropLast() : path[...]
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private static func syncFolder(of path: String) throws(StoreError) {
+    /// Waits until the entry of `path` in its folder is on the device.
+    static func syncFolder(of path: String) throws(StoreError) {
         let folder = folder(of: path)
         do {
             let descriptor = try FileDescriptor.open(

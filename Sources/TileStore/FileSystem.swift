@@ -14,11 +14,12 @@ enum FileSystem {
         unsafe access(path, F_OK) == 0
     }
 
-    /// Makes `folder`; one that is there is fine.
-    static func makeFolder(_ folder: String) throws(StoreError) {
-        guard unsafe mkdir(folder, 0o750) == 0 || errno == EEXIST else {
-            throw failed("create the folder \(folder)")
-        }
+    /// Makes `folder` and answers true; one that is there is fine, the answer is false then.
+    @discardableResult
+    static func makeFolder(_ folder: String) throws(StoreError) -> Bool {
+        guard unsafe mkdir(folder, 0o750) != 0 else { return true }
+        guard errno == EEXIST else { throw failed("create the folder \(folder)") }
+        return false
     }
 
     /// Makes a folder of its own name below $TMPDIR or /tmp.
@@ -54,6 +55,14 @@ enum FileSystem {
         guard fsync(descriptor.rawValue) == 0 else { throw failed("sync \(path)") }
     }
 
+    /// The length of the file at `path`, which is not opened for it.
+    static func byteCount(ofFileAt path: String) throws(StoreError) -> Int64 {
+        var status = stat()
+        // The out parameter is a local.
+        guard unsafe stat(path, &status) == 0 else { throw failed("look at \(path)") }
+        return Int64(status.st_size)
+    }
+
     /// The length of an open file.
     static func byteCount(ofFile descriptor: Int32, _ path: String) throws(StoreError) -> Int64 {
         var status = stat()
@@ -78,8 +87,8 @@ enum FileSystem {
         let descriptor = unsafe clinux_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o640)
         guard descriptor >= 0 else { throw failed("open the lock file \(path)") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let error = failed("lock \(path)")
             let isHeld = errno == EWOULDBLOCK
+            let error = failed("lock \(path)")
             closeDescriptor(descriptor)
             guard isHeld else { throw error }
             return nil
@@ -92,8 +101,10 @@ enum FileSystem {
         close(descriptor)
     }
 
-    /// The error of the call that just failed.
-    private static func failed(_ doing: String) -> StoreError {
-        .system(Errno(rawValue: errno), doing: doing)
+    /// The error of the call that just failed. `doing` is composed after errno was read, since that
+    /// allocates.
+    private static func failed(_ doing: @autoclosure () -> String) -> StoreError {
+        let error = Errno(rawValue: errno)
+        return .system(error, doing: doing())
     }
 }

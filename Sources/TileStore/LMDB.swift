@@ -13,6 +13,9 @@ struct LMDBError: Error, Hashable, CustomStringConvertible {
     /// The LMDB function.
     let function: StaticString
 
+    /// The code for contents that contradict themselves.
+    static var corrupted: Int32 { MDB_CORRUPTED }
+
     static func == (left: Self, right: Self) -> Bool { left.code == right.code }
     func hash(into hasher: inout Hasher) { hasher.combine(code) }
 
@@ -102,9 +105,11 @@ final class LMDBEnvironment: @unchecked Sendable {
 
     /// The number of bytes that data.mdb must have for the pages that are in use.
     ///
-    /// LMDB writes all pages up to the last one before it writes the meta page, with one exception:
-    /// pages that were allocated and set free in one transaction by a deletion ("loose"). This store
-    /// deletes no single key, so there are none, and a shorter file is a truncated one.
+    /// LMDB writes all pages up to the last one before it writes the meta page, except those that one
+    /// transaction both allocated and set free. Deletions leave such pages ("loose" ones), and this
+    /// store deletes no single key; values of more than a page do when they grow within one
+    /// transaction, and here only LMDB's own list of free pages could. Tests/TileStoreTests holds the
+    /// file to this length; a shorter one is a truncated one.
     var usedByteCount: Int64 {
         get throws(LMDBError) {
             var info = unsafe MDB_envinfo()
@@ -118,6 +123,11 @@ final class LMDBEnvironment: @unchecked Sendable {
     /// Begins the one write transaction. Only ever called on the writer's thread.
     func beginWrite() throws(LMDBError) -> WriteTransaction {
         try unsafe WriteTransaction(handle: begin(flags: 0))
+    }
+
+    /// Begins the transaction in which the tables of an environment that is there are opened.
+    func beginOpening() throws(LMDBError) -> OpeningTransaction {
+        try unsafe OpeningTransaction(handle: begin(flags: UInt32(MDB_RDONLY)))
     }
 
     /// A read transaction, already reset: ``ReadTransaction/renew()`` begins it.
@@ -187,7 +197,13 @@ extension Transaction where Self: ~Copyable {
         try unsafe LMDBError.check(mdb_stat(handle, table.handle, &stat), "mdb_stat")
         return UInt64(stat.ms_entries)
     }
+}
 
+/// A transaction in which tables may be opened: one that ends with a commit. LMDB closes what was
+/// opened in a transaction that is aborted, and a reset is an abort in this.
+protocol TableOpener: Transaction, ~Copyable {}
+
+extension TableOpener where Self: ~Copyable {
     /// Opens a table that exists; nil where it does not.
     borrowing func openTable(_ name: String) throws(LMDBError) -> IntegerTable? {
         try openTable(name, flags: UInt32(MDB_INTEGERKEY)).map { IntegerTable(handle: $0) }
@@ -212,7 +228,7 @@ extension Transaction where Self: ~Copyable {
 
 /// The write transaction: what is put shows only after ``commit()``; its end without one is an abort.
 @safe
-struct WriteTransaction: ~Copyable, Transaction {
+struct WriteTransaction: ~Copyable, TableOpener {
     // Whoever begins a write transaction holds the environment until it has ended; a reference here
     // would forbid `discard self`.
     let handle: OpaquePointer
@@ -290,6 +306,27 @@ struct WriteTransaction: ~Copyable, Transaction {
     /// Removes all entries of `table`.
     borrowing func clear(_ table: IntegerTable) throws(LMDBError) {
         try unsafe LMDBError.check(mdb_drop(handle, table.handle, 0), "mdb_drop")
+    }
+}
+
+/// A read transaction for opening tables, which stay open after ``commit()``.
+@safe
+struct OpeningTransaction: ~Copyable, TableOpener {
+    let handle: OpaquePointer
+
+    fileprivate init(handle: OpaquePointer) { unsafe self.handle = handle }
+
+    deinit {
+        // Not committed, so still active.
+        unsafe mdb_txn_abort(handle)
+    }
+
+    /// Ends, and keeps the tables open. Writes nothing.
+    consuming func commit() throws(LMDBError) {
+        let handle = unsafe self.handle
+        // mdb_txn_commit frees the transaction on success and on failure.
+        discard self
+        try unsafe LMDBError.check(mdb_txn_commit(handle), "mdb_txn_commit")
     }
 }
 

@@ -75,6 +75,9 @@ package struct PrimaryStart: Sendable {
         let last = try opening.lastSigned(
             order: order, fileHead: fileHead, recorded: recorded, writer: writer, reader: reader)
         let published = try PublishedTree(storedIn: reader)
+        if let published, !published.head.signedTreeHead.isValid(for: opening.signer.publicKey) {
+            throw StoreError.corrupt("the published tree head was not signed by this log's key")
+        }
         // Everything is sound; what follows writes.
         if fileHead != last { try files.write(last) }
         if recorded != last { try writer.record(signed: last, published: nil) }

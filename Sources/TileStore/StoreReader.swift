@@ -91,10 +91,17 @@ package struct StoreView: ~Copyable, NodeSource {
 
     /// All leaf indices under the first eight bytes of `leafHash`.
     borrowing func indexEntry(of leafHash: Digest) throws(StoreError) -> IndexCandidates {
+        try withIndexEntry(of: leafHash) { bytes in
+            if let bytes { IndexCandidates(reading: bytes) } else { IndexCandidates() }
+        }
+    }
+
+    /// Calls `body` with the stored index entry for `leafHash`, or with nil where there is none.
+    borrowing func withIndexEntry<Result>(
+        of leafHash: Digest, _ body: (Span<UInt8>?) -> Result
+    ) throws(StoreError) -> Result {
         try StoreError.wrap("look up a leaf hash") { () throws(LMDBError) in
-            try transaction.withValue(of: IndexEntry.key(of: leafHash), in: tables.index) { bytes in
-                if let bytes { IndexCandidates(reading: bytes) } else { IndexCandidates() }
-            }
+            try transaction.withValue(of: IndexEntry.key(of: leafHash), in: tables.index, body)
         }
     }
 
@@ -233,6 +240,7 @@ struct IndexCandidates {
 
     init() {}
 
+    /// Those of a stored entry; bytes that are no whole index are left for the auditor to find.
     init(reading entry: Span<UInt8>) {
         let count = entry.count / IndexEntry.byteCount
         if count > 0 { first = IndexEntry.leafIndex(0, of: entry) }

@@ -32,7 +32,7 @@ struct StoreTables: Sendable {
     }
 
     /// Opens what is there; nil when a table is absent.
-    init?(openingIn transaction: borrowing some Transaction & ~Copyable) throws(LMDBError) {
+    init?(openingIn transaction: borrowing some TableOpener & ~Copyable) throws(LMDBError) {
         guard let slabs = try transaction.openTable("slabs"),
             let tiles = try transaction.openTable("tiles"),
             let tail = try transaction.openTable("tail"),

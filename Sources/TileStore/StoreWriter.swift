@@ -180,6 +180,9 @@ package final class StoreWriter {
     ) throws(LMDBError) -> LeafIndex? {
         guard candidates.first != nil else { return nil }
         for candidate in candidates.all {
+            guard candidate.isWithin(edge.size) else {
+                throw LMDBError(code: LMDBError.corrupted, function: "a leaf index past the end")
+            }
             let hash =
                 candidate.isWithin(oldSize)
                 ? try committedLeafHash(at: candidate, transaction)

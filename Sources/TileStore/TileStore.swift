@@ -57,7 +57,7 @@ package final class TileStore: Sendable {
     ) throws(StoreError) -> TileStore {
         switch backend {
         case .lmdb(let folder):
-            try FileSystem.makeFolder(folder)
+            if try FileSystem.makeFolder(folder) { try DurableFile.syncFolder(of: folder) }
             let lock = HeldLock(try FileLock(path: "\(folder)/lock", of: "the store \(folder)"))
             guard !exists(in: folder) else { throw .refused("\(folder) holds a store already") }
             // Built beside its place and moved there whole, so that a crash leaves no half store.
@@ -113,22 +113,27 @@ extension TileStore {
     ) throws(StoreError) -> TileStore {
         let lock = lock
         let doing = "open the store \(folder)"
+        // LMDB would make an empty file an empty environment.
+        guard try FileSystem.byteCount(ofFileAt: dataFile(in: folder)) > 0 else {
+            throw .corrupt("\(dataFile(in: folder)) is empty: restore it or promote a secondary")
+        }
         let environment = try StoreError.wrap(doing) { () throws(LMDBError) in
             try LMDBEnvironment(folder: folder, mapBytes: mapBytes, mode: mode)
         }
         try refuseTruncated(environment, folder: folder)
+        let tables = try StoreError.wrap(doing) { () throws(LMDBError) in
+            let transaction = try environment.beginOpening()
+            let tables = try StoreTables(openingIn: transaction)
+            try transaction.commit()
+            return tables
+        }
+        guard let tables else { throw .corrupt("\(folder) lacks one of its tables") }
         let transaction = try StoreError.wrap(doing) { () throws(LMDBError) in
             let transaction = try environment.makeReadTransaction()
             try transaction.renew()
             return transaction
         }
-        // Tables opened in a read transaction stay open after it, once it has ended without an abort;
-        // the handle is used by nobody else yet.
         defer { transaction.reset() }
-        let tables = try StoreError.wrap(doing) { () throws(LMDBError) in
-            try StoreTables(openingIn: transaction)
-        }
-        guard let tables else { throw .corrupt("\(folder) lacks one of its tables") }
         let identity = try readIdentity(transaction, tables: tables, folder: folder)
         return TileStore(
             folder: folder, identity: identity, environment: environment, tables: tables,
