@@ -57,3 +57,8 @@ extension Unicode.Scalar {
         }
     }
 }
+
+extension URLPrefix {
+    /// As it stands before a path: empty, or with a slash before it and none after.
+    var pathPrefix: String { path.isEmpty ? "" : "/\(path)" }
+}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // A running primary, put together in the order that keeps a failed start harmless: first what may be
-// refused without a trace (key file, ports), then the store, then threads, then READY.
+// refused without a trace (key file, ports), then the store, then threads, then READY. It ends in the
+// opposite order: no new connections, running requests answered, threads joined.
 //
 //     main thread      control reactor: signals, publishing, the internal endpoint
 //     front-N          one reactor each: public connections
@@ -9,8 +10,6 @@
 //     writer           the store's write transaction
 //     signer           reading back, signing, the sth file
 
-import CLinux
-import Glibc
 import HTTPWire
 import LogService
 import Logging
@@ -24,20 +23,158 @@ import Transport
 
 /// Runs the primary until it is told to stop.
 func runPrimary(_ configuration: PrimaryConfiguration) throws {
+    let server = configuration.server
     SignalSource.claimSignals()
-    let signer = try KeyLoading.signer(configuration.server)
-    let listeners = try PrimaryListeners(configuration.server)
-    _ = try startLogging(configuration.server)
-    let logger = Logger(label: "primary")
-    let start: PrimaryStart
-    start = try PrimaryStart(
+    let signer = try KeyLoading.signer(server)
+    let frontCount = server.threads > 0 ? server.threads : Processors.count
+    let external = try Listener.bind(
+        host: server.externalEndpoint.host, port: server.externalEndpoint.port, count: frontCount)
+    let internals = try Listener.bind(
+        host: server.internalEndpoint.host, port: server.internalEndpoint.port, count: 1)
+    let logDestination = try startLogging(server)
+    let start = try PrimaryStart(
         backend: configuration.storeBackend,
         signedTreeHeadPath: configuration.signedTreeHeadFile.string, signer: signer,
         release: Version.line)
+    let logger = Logger(label: "primary")
     logger.info("\(Version.line), log key hash \(signer.publicKey.keyHash)")
-    logger.info("\(start.store.folder): last signed a tree of \(start.lastSigned.treeHead.size) leaves")
-    logger.info("no secondaries are configured: a leaf is logged when it is durable here")
-    let node = try PrimaryNode(configuration, start: start, signer: signer)
-    try node.run(listeners)
+    logger.info(
+        "store \(start.store.folder), last signed tree of \(start.lastSigned.treeHead.size) leaves")
+    logger.info("no secondaries: a leaf counts as logged when it is durable on this machine")
+    for listener in external[0] { logger.info("external endpoint \(listener.address)") }
+    for listener in internals[0] { logger.info("internal endpoint \(listener.address)") }
+
+    let node = try PrimaryNode(
+        configuration, start: start, signer: signer, frontCount: frontCount)
+    try node.listen(external: external, internal: internals[0])
+    try node.run(reopeningLog: logDestination)
     logger.info("stopped")
+}
+
+/// The parts of a primary. Made, run and ended on the main thread.
+private final class PrimaryNode {
+    /// How long running requests may take to end after a signal.
+    private static let drainTimeout = Duration.seconds(10)
+    /// The fewest leaves that internal get-leaves answers at most, whatever `max-range` is.
+    private static let internalLeafCountMax = 2048
+
+    private let configuration: PrimaryConfiguration
+    private let logger = Logger(label: "primary")
+    private let control: Reactor
+    private let frontReactors: [Reactor]
+    private let fronts: [PrimaryFront]
+    private let internalFront: InternalFront
+    private let publisher: PrimaryControl
+    private let metrics: LogMetrics
+    private let servers: ServerGroup
+    private let verifiers: [ThreadExecutor]
+    private let writerThread: ThreadExecutor
+    private let signerThread: ThreadExecutor
+    private var isStopping = false
+
+    init(
+        _ configuration: PrimaryConfiguration, start: PrimaryStart, signer: any TreeHeadSigner,
+        frontCount: Int
+    ) throws {
+        self.configuration = configuration
+        let control = try Reactor()
+        let servers = ServerGroup()
+        let metrics = LogMetrics(requestMetricsCount: frontCount + 1) { servers.counts }
+        let latePublisher = Late<PrimaryControl>()
+        writerThread = try ThreadExecutor(name: "writer")
+        signerThread = try ThreadExecutor(name: "signer")
+        verifiers = try (1...Processors.count).map { try ThreadExecutor(name: "verify-\($0)") }
+
+        let writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics) {
+            latePublisher.value?.committed($0)
+        }
+        let signing = try TreeHeadSigning(start, signer: signer, executor: signerThread)
+        let intake = LeafIntake(verifiers: verifiers, writer: writer, metrics: metrics)
+        let board = PublicationBoard(start.published.map(Publication.init))
+        let prefix = configuration.server.urlPrefix.pathPrefix
+        let infoPage = InfoPage(
+            publicKey: signer.publicKey, prefix: prefix, version: Version.line
+        ).render()
+
+        frontReactors = try (0..<frontCount).map { _ in try Reactor() }
+        fronts = try frontReactors.enumerated().map { index, reactor in
+            let answers = try PrimaryAnswers(
+                routes: .external(prefix: prefix), board: board, store: start.store,
+                leafCountMax: configuration.maxRange, infoPage: infoPage)
+            return PrimaryFront(
+                on: reactor, answers: answers, intake: intake,
+                requestMetrics: metrics.requests[index], metrics: metrics,
+                addLeafWait: configuration.addLeafWait)
+        }
+        let internalAnswers = try InternalAnswers(
+            routes: .primaryInternal(prefix: prefix), store: start.store,
+            leafCountMax: max(configuration.maxRange, Self.internalLeafCountMax),
+            metrics: { metrics.render(version: Version.number) })
+        internalFront = InternalFront(
+            answers: internalAnswers, requestMetrics: metrics.requests[frontCount])
+        publisher = PrimaryControl(
+            on: control,
+            PrimaryControl.Parts(
+                writer: writer, signing: signing, intake: intake, board: board, metrics: metrics,
+                announce: { [fronts] in for front in fronts { front.published() } }),
+            schedule: PublicationSchedule(
+                interval: configuration.server.interval, minInterval: configuration.minInterval),
+            committedSize: start.lastSigned.treeHead.size)
+        latePublisher.set(publisher)
+        self.control = control
+        self.metrics = metrics
+        self.servers = servers
+    }
+
+    /// Gives the sockets to their reactors, which do not run yet.
+    func listen(external: [[Listener]], internal: [Listener]) throws {
+        for (index, listeners) in external.enumerated() {
+            for listener in listeners {
+                try servers.add(listener, on: frontReactors[index], handler: fronts[index])
+            }
+        }
+        for listener in `internal` {
+            try servers.add(listener, on: control, handler: internalFront)
+        }
+    }
+
+    /// No new connections; those that are open end when their requests are answered.
+    private func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        logger.info("stopping: running requests are finished")
+        ServiceManager.stopping()
+        publisher.stop()
+        for front in fronts { front.releaseAll() }
+        servers.drain(within: Self.drainTimeout) { [control] in control.stop() }
+    }
+
+    private func reopen(_ logDestination: LogDestination) {
+        do throws(Errno) {
+            try logDestination.reopen()
+            logger.info("log file reopened")
+        } catch {
+            logger.error("cannot reopen the log file: \(error)")
+        }
+    }
+
+    /// Serves until a signal says to stop, and returns when everything has ended.
+    func run(reopeningLog logDestination: LogDestination) throws {
+        try SignalSource(on: control) { [self] signal in
+            switch signal {
+            case .terminate, .interrupt: stop()
+            case .hangUp: reopen(logDestination)
+            }
+        }
+        let threads = try frontReactors.enumerated().map { index, reactor in
+            try FrontThread(name: "front-\(index + 1)", reactor)
+        }
+        publisher.start()
+        ServiceManager.ready()
+        control.run()
+        for thread in threads { thread.stopAndJoin() }
+        for verifier in verifiers { verifier.stop() }
+        writerThread.stop()
+        signerThread.stop()
+    }
 }
