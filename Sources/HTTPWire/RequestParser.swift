@@ -28,8 +28,8 @@ package enum RequestPhase: Sendable, Hashable {
 /// as often as more have arrived. It remembers how far it came, looks at no byte twice, and its
 /// answer to a request is the same however the bytes were cut.
 ///
-/// Invariant: `lineStart <= scanned <= bytes.count`, which its scanner asserts; within a request the
-/// first two only grow, and all before `lineStart` is in `head` or in the decoder's content.
+/// Invariant: `lineStart <= scanned <= bytes.count`, which its scanner asserts; within a request
+/// the first two only grow, and all before `lineStart` is in `head` or in the decoder's content.
 package struct RequestParser: ~Copyable {
     package let limits: RequestLimits
     /// Valid from `.complete` to the next `parse(_:)`. Its storage is reused for every request.
