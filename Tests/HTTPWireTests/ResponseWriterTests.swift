@@ -29,8 +29,8 @@ import Testing
         _ statusLine: String, type: String = "text/plain; charset=utf-8", length: String,
         _ fields: String = "", body: String
     ) -> String {
-        "HTTP/1.1 \(statusLine)\r\n\(dateLine)Content-Type: \(type)\r\nContent-Length: \(length)\r\n"
-            + "\(fields)\r\n\(body)"
+        "HTTP/1.1 \(statusLine)\r\n\(dateLine)Content-Type: \(type)\r\n"
+            + "Content-Length: \(length)\r\n\(fields)\r\n\(body)"
     }
 
     @Test func everyWayToAppend() {
