@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Where a request's body ends. It is decided in one place, once, from the complete head: whatever
+// two readers could take for different lengths is refused, since that is how requests are smuggled
+// (RFC 9112 sections 6.3, 11.2).
+
+/// How the body of a request is delimited.
+package enum BodyFraming: Sendable, Hashable {
+    /// There is no body.
+    case none
+    /// This many bytes, from Content-Length.
+    case length(Int)
+    /// Chunks, from `Transfer-Encoding: chunked` (RFC 9112 section 7.1).
+    case chunked
+
+    init(
+        _ fields: FramingFields, isHTTP10: Bool, in bytes: Span<UInt8>
+    ) throws(RequestError) {
+        switch (fields.contentLength, fields.transferEncoding) {
+        case (.absent, .absent):
+            self = .none
+        case (.once(let value), .absent):
+            self = .length(try Self.length(value, of: bytes))
+        case (.repeated, .absent):
+            throw .lengthRepeated
+        case (.absent, .once(let value)):
+            // HTTP/1.0 has no chunks: whoever passed this on may have seen another end (6.1).
+            guard !isHTTP10 else { throw .transferEncodingInHTTP10 }
+            try Self.checkChunked(value, of: bytes)
+            self = .chunked
+        case (.absent, .repeated):
+            guard !isHTTP10 else { throw .transferEncodingInHTTP10 }
+            throw .transferEncodingRepeated
+        default:
+            throw .lengthAndTransferEncoding
+        }
+    }
+
+    /// `1*DIGIT` and nothing else: no sign, no list, also not of equal lengths.
+    private static func length(
+        _ value: Range<Int>, of bytes: Span<UInt8>
+    ) throws(RequestError) -> Int {
+        guard !value.isEmpty else { throw .lengthMalformed }
+        var length = 0
+        for offset in value {
+            guard ASCII.isDigit(bytes[offset]) else { throw .lengthMalformed }
+            let shifted = length.multipliedReportingOverflow(by: 10)
+            let sum = shifted.partialValue.addingReportingOverflow(Int(bytes[offset] - ASCII.zero))
+            guard !shifted.overflow, !sum.overflow else { throw .lengthMalformed }
+            length = sum.partialValue
+        }
+        return length
+    }
+
+    /// `chunked` in any case, once and without parameters. Other codings are not implemented (501);
+    /// what is no list of plain codings, or names chunked twice, is malformed.
+    private static func checkChunked(
+        _ value: Range<Int>, of bytes: Span<UInt8>
+    ) throws(RequestError) {
+        guard !bytes.matches("chunked", in: value) else { return }
+        var refusal = RequestError.transferEncodingMalformed
+        var isMalformed = false
+        bytes.forEachElement(ofList: value) { coding in
+            let isToken = bytes.endOfRun(of: .token, in: coding) == coding.upperBound
+            if coding.isEmpty || !isToken { isMalformed = true }
+            if !bytes.matches("chunked", in: coding) { refusal = .transferEncodingUnknown }
+        }
+        throw isMalformed ? .transferEncodingMalformed : refusal
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What becomes of the connection after a response (RFC 9112 section 9.3), and how the response says
+// so.
+
+/// Whether a connection goes on after a response, and which Connection field tells the client.
+package enum Persistence: Sendable, Hashable {
+    /// HTTP/1.1, goes on: nothing needs to be said.
+    case implied
+    /// HTTP/1.0, goes on because the client asked for it: `Connection: keep-alive`.
+    case keepAlive
+    /// Ends after this response: `Connection: close`.
+    case close
+}
+
+/// What a response must know of its request. It is small, and kept where an answer is deferred.
+package struct ResponseFraming: Sendable, Hashable {
+    /// The request was HEAD: the fields are those of GET, the body is not sent.
+    package var omitsBody: Bool
+    package var persistence: Persistence
+
+    package init(omitsBody: Bool, persistence: Persistence) {
+        self.omitsBody = omitsBody
+        self.persistence = persistence
+    }
+
+    /// For the response to a complete request.
+    package init(answering head: RequestHead) {
+        self.init(omitsBody: head.method == .head, persistence: head.persistence)
+    }
+
+    /// For a response after which the connection is closed: to a malformed request, or to none.
+    package static let closing = ResponseFraming(omitsBody: false, persistence: .close)
+}
