@@ -44,8 +44,10 @@ package enum Hex {
 
     @inlinable
     static func digits(of nibbles: SIMD16<UInt8>) -> SIMD16<UInt8> {
-        let letters = SIMD16<UInt8>(repeating: 39)
-        return nibbles &+ 48 &+ SIMD16<UInt8>().replacing(with: letters, where: nibbles .> 9)
+        // 39 more from ten on, where the sum with 6 carries into bit 4. Arithmetic, since
+        // `replacing(with:where:)` goes lane by lane.
+        let carries = (nibbles &+ 6) &>> 4
+        return nibbles &+ 48 &+ ((SIMD16() &- carries) & 39)
     }
 
     @inlinable
