@@ -33,11 +33,11 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
     let internals = try Listener.bind(
         host: server.internalEndpoint.host, port: server.internalEndpoint.port, count: 1)
     let logDestination = try startLogging(server)
+    let logger = Logger(label: "primary")
     let start = try PrimaryStart(
         backend: configuration.storeBackend,
         signedTreeHeadPath: configuration.signedTreeHeadFile.string, signer: signer,
-        release: Version.line)
-    let logger = Logger(label: "primary")
+        release: Version.line, report: { logger.info("\($0)") })
     logger.info("\(Version.line), log key hash \(signer.publicKey.keyHash)")
     logger.info(
         "store \(start.store.folder), last signed tree of \(start.lastSigned.treeHead.size) leaves")
