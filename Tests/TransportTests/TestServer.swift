@@ -92,9 +92,7 @@ final class TestHandler: RequestHandler, Sendable {
             return .deferred
         case _ where target.hasPrefix("/large/"):
             response.begin(.ok, contentType: "application/octet-stream")
-            for index in 0..<(Int(target.dropFirst(7)) ?? 0) {
-                response.append(byte: Self.letter(index))
-            }
+            response.append(Self.alphabet(Int(target.dropFirst(7)) ?? 0).span)
             response.end()
         default:
             if target == "/close" { response.framing.persistence = .close }
@@ -103,8 +101,14 @@ final class TestHandler: RequestHandler, Sendable {
         return .answered
     }
 
-    static func letter(_ index: Int) -> UInt8 {
-        UInt8(ascii: "a") + UInt8(index % 26)
+    /// So many letters, the alphabet over and over.
+    static func alphabet(_ count: Int) -> [UInt8] {
+        var letters = Array(UInt8(ascii: "a")...UInt8(ascii: "z"))
+        while letters.count < count {
+            letters += letters
+        }
+        letters.removeLast(letters.count - count)
+        return letters
     }
 }
 
