@@ -87,6 +87,14 @@ let package = Package(
             name: "SigsumFormatsTests",
             dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(
+            name: "SigsumDaemonTests",
+            dependencies: [
+                "SigsumDaemon", "sigsum",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
