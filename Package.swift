@@ -88,6 +88,13 @@ let package = Package(
             dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
+            name: "LogServiceTests",
+            dependencies: [
+                "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire", "LogService",
+                "TestSupport",
+            ], swiftSettings: settings),
+        .testTarget(name: "HouseTests", swiftSettings: settings),
+        .testTarget(
             name: "SigsumDaemonTests",
             dependencies: [
                 "SigsumDaemon", "sigsum",
