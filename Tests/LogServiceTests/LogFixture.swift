@@ -28,6 +28,22 @@ enum Golden {
         }
     }
 
+    /// The trees of the first 0...600 leaves, of which the next needs only one leaf more.
+    static let snapshots = Result {
+        var hasher = TreeHasher()
+        var edge = RightEdge()
+        var snapshots: [TreeSnapshot] = []
+        for (size, root) in try Vectors.roots().enumerated() {
+            if size > 0 {
+                let leaf = try leaves.get()[size - 1]
+                edge.append(leaf.leafHash, hasher: &hasher) { _, _ in }
+            }
+            let treeHead = TreeHead(size: edge.size, rootHash: root)
+            snapshots.append(TreeSnapshot(treeHead: treeHead, edge: edge))
+        }
+        return snapshots
+    }
+
     /// `leaf=` lines as get-leaves has them, made from the golden text alone.
     static func lines(_ range: Range<Int>) throws -> String {
         try leaves.get()[range].map { leaf in
@@ -50,16 +66,11 @@ enum Golden {
     static func published(
         _ count: Int, cosignatures: [Cosignature] = []
     ) throws -> PublishedTree {
-        var hasher = TreeHasher()
-        var edge = RightEdge()
-        for leaf in try hashed.get()[..<count] {
-            edge.append(leaf.leafHash, hasher: &hasher) { _, _ in }
-        }
-        let treeHead = TreeHead(size: edge.size, rootHash: edge.root(hasher: &hasher))
-        let signed = SignedTreeHead(signing: treeHead, with: try logKey())
+        let tree = try snapshots.get()[count]
+        let signed = SignedTreeHead(signing: tree.treeHead, with: try logKey())
         return PublishedTree(
             head: CosignedTreeHead(signed, cosignatures: cosignatures),
-            tree: TreeSnapshot(treeHead: treeHead, edge: edge))
+            tree: tree)
     }
 }
 

@@ -196,7 +196,8 @@ import Testing
                 #expect(Self.routing(prefix + path, method, in: table) == .route(route))
             }
             for method in [Method.post, .other] {
-                #expect(Self.routing(prefix + path, method, in: table) == .methodNotAllowed(endpoint))
+                #expect(
+                    Self.routing(prefix + path, method, in: table) == .methodNotAllowed(endpoint))
             }
         }
         let add = "\(prefix)/add-leaf"
@@ -213,7 +214,8 @@ import Testing
         }
         // What is malformed is only looked at when the method is right.
         #expect(
-            Self.routing("\(prefix)/get-leaves/x", .post, in: table) == .methodNotAllowed(.getLeaves))
+            Self.routing("\(prefix)/get-leaves/x", .post, in: table)
+                == .methodNotAllowed(.getLeaves))
     }
 
     @Test func hexInEitherCase() throws {
@@ -233,11 +235,13 @@ import Testing
         #expect(Self.routing("/metrics", .head, in: table) == .route(.metrics))
         #expect(Self.routing("/metrics", .post, in: table) == .methodNotAllowed(.metrics))
         #expect(
-            Self.routing("\(prefix)/get-leaves/3/9", in: table) == .route(.leaves(start: 3, end: 9)))
+            Self.routing("\(prefix)/get-leaves/3/9", in: table) == .route(.leaves(start: 3, end: 9))
+        )
         #expect(
             Self.routing("\(prefix)/get-leaves", in: table)
                 == .redirect(.getLeaves, to: Array("\(prefix)/get-leaves/".utf8)))
-        #expect(Self.kind(Self.routing("\(prefix)/get-leaves/", in: table)) == .malformed(.getLeaves))
+        #expect(
+            Self.kind(Self.routing("\(prefix)/get-leaves/", in: table)) == .malformed(.getLeaves))
         for path in [
             "\(prefix)/", "\(prefix)/get-tree-head", "\(prefix)/add-leaf", "/metrics/",
             "\(prefix)/get-inclusion-proof/2/\(Self.hash)", "/x/metrics", "/metricsx",
@@ -268,7 +272,8 @@ import Testing
             if case .redirect(_, let path) = Self.routing(target, in: table) {
                 // A redirect's target is not redirected again.
                 let next = table.routing(of: path.span, method: .get)
-                #expect(Self.kind(next).map { if case .redirect = $0 { false } else { true } } == true)
+                #expect(
+                    Self.kind(next).map { if case .redirect = $0 { false } else { true } } == true)
             }
         }
     }
