@@ -70,10 +70,10 @@ package final class TileStore: Sendable {
             return try openLocked(folder: folder, mode: .durable, lock: lock)
         case .ephemeral:
             let folder = try FileSystem.makeTemporaryFolder()
+            // The open files stay usable; nothing is left behind, whatever ends the process.
+            defer { try? removeEnvironment(folder) }
             let made = try makeEmpty(
                 in: folder, mode: .ephemeral, identity: identity, release: release)
-            // The open files stay usable; nothing is left behind, whatever ends the process.
-            try removeEnvironment(folder)
             return TileStore(
                 folder: folder, identity: identity, environment: made.environment,
                 tables: made.tables, lock: nil)
