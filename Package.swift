@@ -75,6 +75,7 @@ let package = Package(
         .executableTarget(name: "sigsum", dependencies: ["SigsumDaemon"], swiftSettings: settings),
 
         .testTarget(name: "LogCryptoTests", dependencies: ["LogCrypto"], swiftSettings: settings),
+        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: settings),
         .testTarget(
             name: "ReactorTests",
             dependencies: [
