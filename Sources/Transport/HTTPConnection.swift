@@ -84,9 +84,10 @@ final class HTTPConnection: EventHandler {
     // MARK: What wakes the connection
 
     func ready(_ events: ReadyEvents, of registration: Registration) {
+        let isReading = interest.contains(.read)
         if events.contains(.writable) { flush() }
         if case .closed = stage { return }
-        if interest.contains(.read) {
+        if isReading {
             receive()
         } else if !events.isDisjoint(with: [.error, .hangUp]) {
             // Nothing was to be received, and nothing can be sent any more.
@@ -188,7 +189,6 @@ final class HTTPConnection: EventHandler {
         wait = .nothing
         writer.framing = ResponseFraming(answering: parser.head)
         if server.isDraining { writer.framing.persistence = .close }
-        let framing = writer.framing
         let outputByteCount = writer.byteCount
         var isTicketDrawn = false
 
@@ -213,7 +213,7 @@ final class HTTPConnection: EventHandler {
         case .deferred:
             precondition(isTicketDrawn, "a response deferred without a ticket never comes")
             precondition(writer.byteCount == outputByteCount, "written and deferred")
-            stage = .deferred(framing)
+            stage = .deferred(writer.framing)
         }
     }
 

@@ -22,7 +22,8 @@ package final class HTTPServer: EventHandler, @unchecked Sendable {
     let patience: Patience
 
     private var listeners: [(registration: Registration, listener: Listener)] = []
-    private var connections: [Registration: HTTPConnection] = [:]
+    /// The reactor owns the connections, and they their server; so this is not the way round.
+    private var connections: Set<Registration> = []
     /// Set while the process has no descriptor left to accept with.
     private var pause: Timer?
     /// Set when the server is to end: what to do when its last connection is closed.
@@ -90,7 +91,7 @@ package final class HTTPServer: EventHandler, @unchecked Sendable {
         let connection = HTTPConnection(socket, of: self)
         do throws(Errno) {
             let registration = try connection.begin()
-            connections[registration] = connection
+            connections.insert(registration)
             counters.connectionOpened()
         } catch {
             // No memory for another watch: as good as too many connections.
@@ -161,18 +162,27 @@ package final class HTTPServer: EventHandler, @unchecked Sendable {
         resumeAccepting()
         // The timer goes with the last connection.
         let alarm = reactor.schedule(at: deadline) {
-            self.connections.values.forEach { $0.close() }
+            self.forEachConnection { $0.close() }
         }
         whenDrained = { [reactor] in
             reactor.cancel(alarm)
             whenDone()
         }
-        connections.values.forEach { $0.drain() }
+        forEachConnection { $0.drain() }
         endIfDrained()
     }
 
+    /// Calls `visit` for each connection that is open now; it may close any.
+    private func forEachConnection(_ visit: (HTTPConnection) -> Void) {
+        for registration in connections {
+            guard let connection = reactor.handler(of: registration) as? HTTPConnection
+            else { continue }
+            visit(connection)
+        }
+    }
+
     func connectionClosed(_ registration: Registration) {
-        guard connections.removeValue(forKey: registration) != nil else { return }
+        guard connections.remove(registration) != nil else { return }
         counters.connectionClosed()
         resumeAccepting()
         endIfDrained()

@@ -47,18 +47,18 @@ private actor Resident {
         let jobCount = 2_000
         let seen = Mutex([[Int]](repeating: [], count: threadCount))
         let running = try ReactorThread(name: "test-reactor", running: reactor)
-        for thread in 0..<threadCount {
-            let poster = try JoinableThread(name: "poster-\(thread)") {
+        let posters = try (0..<threadCount).map { try ThreadExecutor(name: "poster-\($0)") }
+        for (thread, poster) in posters.enumerated() {
+            poster.post {
                 for job in 0..<jobCount {
                     reactor.post {
-                        #expect(reactor.isOnThread)
+                        if !reactor.isOnThread { Issue.record("not on the reactor's thread") }
                         seen.withLock { $0[thread].append(job) }
                     }
                 }
             }
-            // Joined at once, except for the last: half of the runs overlap with the loop only.
-            poster.join()
         }
+        posters.forEach { $0.stop() }
         running.stopAndJoin()
         #expect(seen.withLock { $0 } == Array(repeating: Array(0..<jobCount), count: threadCount))
     }

@@ -221,6 +221,16 @@ import Testing
         drained.receive()
     }
 
+    @Test func theEndOfTheReactorIsTheEndOfItsConnections() throws {
+        var server: TestServer? = try TestServer()
+        let client = try server?.client()
+        client?.get("/defer")
+        let ticket = server?.handler.tickets.receive()
+        server = nil
+        #expect(client?.hasEnded() == true)
+        ticket?.complete { _ in Issue.record("rendered for nobody") }
+    }
+
     // MARK: Listening
 
     @Test(arguments: [1, 2], [1, 2])
