@@ -147,6 +147,10 @@ class Leaf:
         signature = signer.sign(b"sigsum.org/v1/tree-leaf\0" + checksum)
         return cls(message, signature, signer.public_key)
 
+    @classmethod
+    def numbered(cls, signer: ed25519.Signer, number: int) -> "Leaf":
+        return cls.make(signer, hashlib.sha256(number.to_bytes(32, "big")).digest())
+
     @property
     def encoded(self) -> bytes:
         """The 128 bytes that the tree holds."""
