@@ -94,6 +94,7 @@ let package = Package(
             name: "SigsumFormatsTests",
             dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: settings),
         .testTarget(
             name: "ReactorTests",
             dependencies: [

@@ -4,9 +4,9 @@
 // that can stop in the middle: what lies above it sees whole lines, so the pieces that a peer's
 // writes or the network make cannot change what a message means.
 
-/// A cursor over CR LF lines that never looks at a byte twice, except for one CR whose LF is
-/// awaited. Lines hold no control byte but tab: NUL, a bare CR and a bare LF are refused where they
-/// stand (RFC 9112 section 2.2, RFC 9110 section 5.5).
+/// A cursor over CR LF lines that never starts a search over: only a CR whose LF is awaited is
+/// looked at again. Lines hold no control byte but tab: NUL, a bare CR and a bare LF are refused
+/// where they stand (RFC 9112 section 2.2, RFC 9110 section 5.5).
 ///
 /// Invariant: `lineStart <= scanned <= bytes.count`, with no line end between the first two.
 struct LineScanner {

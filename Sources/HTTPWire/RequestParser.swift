@@ -25,11 +25,11 @@ package enum RequestPhase: Sendable, Hashable {
 /// Parses the requests of one connection, one after the other (RFC 9112).
 ///
 /// `parse(_:)` is given all bytes received and not yet dropped, beginning with the current request,
-/// as often as more have arrived. It remembers how far it came, looks at no byte twice, and its
-/// answer to a request is the same however the bytes were cut.
+/// as often as more have arrived. It goes on where it stopped, so that a request that comes a byte
+/// at a time costs no more, and its answer is the same however the bytes were cut.
 ///
-/// Invariant: `lineStart <= scanned <= bytes.count`, which its scanner asserts; within a request the
-/// first two only grow, and all before `lineStart` is in `head` or in the decoder's content.
+/// Invariant: `lineStart <= scanned <= bytes.count`, which its scanner asserts; within a request
+/// the first two only grow, and all before `lineStart` is in `head` or in the decoder's content.
 package struct RequestParser: ~Copyable {
     package let limits: RequestLimits
     /// Valid from `.complete` to the next `parse(_:)`. Its storage is reused for every request.

@@ -48,6 +48,9 @@ package struct Registration: Hashable, Sendable {
     let descriptor: Int32
     let generation: UInt32
 
+    /// Stands for no registration: it has no handler, ever.
+    package static let none = Registration(descriptor: 0, generation: 0)
+
     init(descriptor: Int32, generation: UInt32) {
         self.descriptor = descriptor
         self.generation = generation

@@ -10,7 +10,8 @@ final class Sleeper: Sendable {
     private enum State {
         case fresh
         case waiting(CheckedContinuation<Void, any Error>)
-        case ended
+        /// Perhaps before the task went to sleep, which then learns how.
+        case ended(Result<Void, any Error>)
     }
 
     private let state = Mutex(State.fresh)
@@ -33,12 +34,12 @@ final class Sleeper: Sendable {
 
     /// The task goes to sleep; if its wait is over already, it is woken at once.
     func wait(_ continuation: CheckedContinuation<Void, any Error>) {
-        let isOver = state.withLock { state in
-            if case .ended = state { return true }
+        let result: Result<Void, any Error>? = state.withLock { state in
+            if case .ended(let result) = state { return result }
             state = .waiting(continuation)
-            return false
+            return nil
         }
-        if isOver { continuation.resume(throwing: CancellationError()) }
+        if let result { continuation.resume(with: result) }
     }
 
     /// The time has come.
@@ -48,10 +49,17 @@ final class Sleeper: Sendable {
     func cancel() { end(.failure(CancellationError())) }
 
     private func end(_ result: Result<Void, any Error>) {
-        let continuation = state.withLock { state in
-            defer { state = .ended }
-            if case .waiting(let continuation) = state { return Optional(continuation) }
-            return nil
+        let continuation: CheckedContinuation<Void, any Error>? = state.withLock { state in
+            switch state {
+            case .fresh:
+                state = .ended(result)
+                return nil
+            case .waiting(let continuation):
+                state = .ended(result)
+                return continuation
+            case .ended:
+                return nil
+            }
         }
         continuation?.resume(with: result)
     }

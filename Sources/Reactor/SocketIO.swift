@@ -6,14 +6,15 @@
 import CLinux
 
 extension OwnedDescriptor {
-    /// Receives what is there, at most as much as `buffer` holds, into its beginning.
-    package borrowing func receive(into buffer: inout MutableSpan<UInt8>) -> IOOutcome {
+    /// Receives what is there into the elements of `buffer` from `offset` on, as many as there are.
+    package borrowing func receive(into buffer: inout [UInt8], from offset: Int) -> IOOutcome {
+        precondition(offset >= 0 && offset < buffer.count)
         let rawValue = rawValue
-        // The kernel writes at most `count` bytes at `baseAddress`, which are this span's, held
-        // exclusively for the duration of the closure.
-        return unsafe buffer.withUnsafeMutableBufferPointer { bytes in
-            let (base, count) = (bytes.baseAddress, bytes.count)
-            return Syscall.attempt { unsafe recv(rawValue, base, count, 0) }
+        return unsafe buffer.withUnsafeMutableBytes { bytes in
+            // The kernel writes at most `free.count` bytes at its beginning; both are the array's,
+            // held exclusively for the duration of the closure.
+            let free = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[offset...])
+            return Syscall.attempt { unsafe recv(rawValue, free.baseAddress, free.count, 0) }
         }
     }
 

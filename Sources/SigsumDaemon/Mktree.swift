@@ -5,6 +5,8 @@
 
 import CLinux
 import Glibc
+import LogCrypto
+import MerkleLog
 import SigsumFormats
 import SystemPackage
 import TileStore

@@ -18,23 +18,13 @@ enum Fatal {
 enum UnixTime {
     /// Seconds since 1970.
     static func now() -> UInt64 {
-        // No pointer is given.
-        UInt64(max(0, unsafe time(nil)))
+        UInt64(max(0, time(nil)))
     }
 }
 
 enum Processors {
-    /// The number of processors that this process may run on, at least 1.
-    static var count: Int {
-        var set = cpu_set_t()
-        // The set is a local of the size given.
-        guard unsafe sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
-            return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        }
-        // A CPU set is nothing but its bits.
-        let bitCount = unsafe withUnsafeBytes(of: &set) { unsafe $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-        return max(1, bitCount)
-    }
+    /// The number of processors that are online, at least 1.
+    static var count: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 }
 
 /// A reference that is set once, after the parts that hold this box were made: for parts that refer to

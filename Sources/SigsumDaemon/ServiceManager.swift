@@ -29,7 +29,7 @@ enum ServiceManager {
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
         let pathOffset = MemoryLayout.offset(of: \sockaddr_un.sun_path) ?? 2
         let addressCount = socklen_t(pathOffset + path.count)
-        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | O_CLOEXEC, 0)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         let bytes = Array(message.utf8)
@@ -37,7 +37,7 @@ enum ServiceManager {
         unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
                 _ = unsafe sendto(
-                    descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue), pointer,
+                    descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL), pointer,
                     addressCount)
             }
         }

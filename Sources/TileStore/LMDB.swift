@@ -5,6 +5,7 @@
 // mapped bytes that stay inside a closure.
 
 internal import CLMDB
+internal import Glibc
 
 /// A result code of LMDB that is not success, and what was being done.
 struct LMDBError: Error, Hashable, CustomStringConvertible {
@@ -118,6 +119,19 @@ final class LMDBEnvironment: @unchecked Sendable {
             try unsafe LMDBError.check(mdb_env_stat(environment, &stat), "mdb_env_stat")
             return unsafe (Int64(info.me_last_pgno) + 1) * Int64(stat.ms_psize)
         }
+    }
+
+    /// Lets go of the pages that were read so far: they stay in the system's cache, and leave this
+    /// process's resident set until they are read again.
+    func releasePages() throws(LMDBError) {
+        var info = unsafe MDB_envinfo()
+        var stat = MDB_stat()
+        try unsafe LMDBError.check(mdb_env_info(environment, &info), "mdb_env_info")
+        try unsafe LMDBError.check(mdb_env_stat(environment, &stat), "mdb_env_stat")
+        let byteCount = unsafe (info.me_last_pgno + 1) * Int(stat.ms_psize)
+        // The map is of a file, shared and, without MDB_WRITEMAP, never written through: pages that
+        // are dropped come back from the file with the same contents.
+        unsafe madvise(info.me_mapaddr, byteCount, MADV_DONTNEED)
     }
 
     /// Begins the one write transaction. Only ever called on the writer's thread.

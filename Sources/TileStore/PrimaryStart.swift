@@ -38,17 +38,19 @@ package struct PrimaryStart: Sendable {
 
     /// Carries the startup file's order out, or goes on from the last signed head.
     ///
+    /// - Parameter report: hears, in a line, of work that may take a while.
+    ///
     /// Throws before anything that exists is changed when what is there must not be used;
     /// ``TreeHeadError/signer(_:)`` when the first head cannot be signed.
     package init(
         backend: TileStore.Backend, signedTreeHeadPath: String, signer: any TreeHeadSigner,
-        release: String
+        release: String, report: (String) -> Void = { _ in }
     ) throws(TreeHeadError) {
         do {
             try self.init(
                 Opening(
                     backend: backend, signedTreeHeadPath: signedTreeHeadPath, signer: signer,
-                    release: release))
+                    release: release), report)
         } catch let error as TreeHeadError {
             throw error
         } catch let error as StoreError {
@@ -60,7 +62,7 @@ package struct PrimaryStart: Sendable {
         }
     }
 
-    private init(_ opening: Opening) throws {
+    private init(_ opening: Opening, _ report: (String) -> Void) throws {
         // Without either file there is nothing to lock, and nothing is left behind.
         guard StateFiles.exist(at: opening.signedTreeHeadPath) else { throw opening.noState }
         let files = try StateFiles(signedTreeHeadPath: opening.signedTreeHeadPath)
@@ -73,7 +75,8 @@ package struct PrimaryStart: Sendable {
         let reader = try StoreReader(store)
         let recorded = try reader.read { view throws(StoreError) in try view.signedTreeHead() }
         let last = try opening.lastSigned(
-            order: order, fileHead: fileHead, recorded: recorded, writer: writer, reader: reader)
+            order: order, fileHead: fileHead, recorded: recorded, writer: writer, reader: reader,
+            report)
         let published = try PublishedTree(storedIn: reader)
         if let published, !published.head.signedTreeHead.isValid(for: opening.signer.publicKey) {
             throw StoreError.corrupt("the published tree head was not signed by this log's key")
@@ -86,6 +89,8 @@ package struct PrimaryStart: Sendable {
         self.files = files
         self.lastSigned = last
         self.published = published
+        // What start-up looked at, a root of each of the newest slabs above all.
+        store.releasePages()
     }
 }
 
@@ -224,7 +229,7 @@ private struct Opening {
     /// The head to go on from, signed now where a startup file orders a first one.
     func lastSigned(
         order: Order, fileHead: SignedTreeHead?, recorded: SignedTreeHead?, writer: StoreWriter,
-        reader: StoreReader
+        reader: StoreReader, _ report: (String) -> Void
     ) throws -> SignedTreeHead {
         for (name, head) in [("the sth file", fileHead), ("the store", recorded)] {
             guard let head else { continue }
@@ -252,6 +257,10 @@ private struct Opening {
                         + "\(fileHead.treeHead.size) leaves and the store one of "
                         + "\(writer.treeHead.size): remove the sth file or the startup file")
             }
+            let signedCount = recorded?.treeHead.size.value ?? 0
+            report(
+                "reading back the \(writer.treeHead.size.value - signedCount) leaves of the local "
+                    + "tree that no signature covers")
             try rehash(after: recorded, writer: writer, reader: reader)
         }
         return try fileHead ?? TreeHeadKeeper.sign(writer.treeHead, with: signer)

@@ -103,6 +103,12 @@ package final class TileStore: Sendable {
         return try FileSystem.freeByteCount(near: descriptor, folder)
     }
 
+    /// Lets go of the mapped pages that were read so far; reading brings them back.
+    func releasePages() {
+        // A kernel that refuses advice has lost nobody anything.
+        try? environment.releasePages()
+    }
+
     private static func dataFile(in folder: String) -> String { "\(folder)/data.mdb" }
 }
 

@@ -135,7 +135,10 @@ class Server:
         return self
 
     def launch(self, prefix: list[str] = ()) -> None:
-        """Starts the process and waits for nothing. `prefix`: a wrapper, such as strace."""
+        """
+        Starts the process and waits for nothing. `prefix`: a wrapper that becomes the process, or
+        stays beside it, as `strace -D` does.
+        """
         assert not self.is_running, "already running"
         self.process = subprocess.Popen(
             [*map(str, prefix), *map(str, self.command())],
@@ -144,6 +147,7 @@ class Server:
             stderr=subprocess.PIPE,
             cwd=self.folder,
             env=os.environ | self.environment(),
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
@@ -159,30 +163,33 @@ class Server:
         return self.wait()
 
     def kill(self) -> None:
-        """Ends the process as a crash would: nothing more runs in it."""
-        self.stop(signal.SIGKILL)
+        """Ends the process, and any beside it, as a crash would: nothing more runs in it."""
+        assert self.process is not None, "not started"
+        # Only while it is not reaped is the number still its own.
+        if self.is_running:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.wait()
 
     def wait(self) -> int:
+        """Waits for the process to end, and for its last line."""
         status = self.process.wait(timeout=DEADLINE_SECONDS)
         self._reader.join(timeout=DEADLINE_SECONDS)
-        self.process.stderr.close()
         return status
 
     def close(self) -> None:
         if self.is_running:
             self.kill()
-        elif self.process is not None and not self.process.stderr.closed:
-            self.wait()
         if self._own_folder is not None:
             self._own_folder.cleanup()
 
     # What it says
 
     def _read(self, stream) -> None:
-        for line in stream:
-            with self._changed:
-                self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
-                self._changed.notify_all()
+        with stream:
+            for line in stream:
+                with self._changed:
+                    self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+                    self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
 

@@ -41,8 +41,7 @@ final class SocketPair {
     /// Receives at most 64 bytes at the near end.
     func receive() -> IOOutcome {
         var bytes = [UInt8](repeating: 0, count: 64)
-        var span = bytes.mutableSpan
-        return near.receive(into: &span)
+        return near.receive(into: &bytes, from: 0)
     }
 
     /// Puts a fresh socket, on which nothing ever happens, under the near end's number, as if it had

@@ -18,7 +18,6 @@ struct SecondaryCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try SecondaryConfiguration(Settings.load(overrides()))
-        if let error = unsupported(in: configuration) { throw error }
-        try runSecondary(configuration)
+        throw unsupported(in: configuration)
     }
 }

@@ -22,7 +22,7 @@ func unsupported(in configuration: PrimaryConfiguration) -> ConfigurationError? 
 }
 
 /// The secondary role as a whole is missing.
-func unsupported(in configuration: SecondaryConfiguration) -> ConfigurationError? {
+func unsupported(in configuration: SecondaryConfiguration) -> ConfigurationError {
     unsupported(SettingKey.primaryURL.name)
 }
 

@@ -19,7 +19,10 @@ actor LeafWriter {
     private static let spaceCheckInterval = Duration.seconds(1)
 
     nonisolated let executor: ThreadExecutor
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        // The actor keeps its executor alive.
+        unsafe executor.asUnownedSerialExecutor()
+    }
 
     private let store: TileStore
     private let writer: StoreWriter

@@ -20,7 +20,8 @@ import TileStore
 actor PrimaryControl {
     nonisolated let reactor: Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor {
-        reactor.asUnownedSerialExecutor()
+        // The actor keeps its reactor alive.
+        unsafe reactor.asUnownedSerialExecutor()
     }
 
     /// What publishing works with.
@@ -42,7 +43,7 @@ actor PrimaryControl {
     private var isPublishing = false
     /// Set when the stored leaves contradict what was signed: nothing is signed any more.
     private var isHalted = false
-    private var timer: Reactor.Timer?
+    private var timer: Timer?
 
     init(
         on reactor: Reactor, _ parts: Parts, schedule: PublicationSchedule<MonotonicInstant>,

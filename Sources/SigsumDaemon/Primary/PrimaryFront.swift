@@ -28,7 +28,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     private let logger = Logger(label: "http")
     private var held = HeldSubmissions<MonotonicInstant, SubmissionWaiter>(
         countMax: heldCountMax)
-    private var timer: Reactor.Timer?
+    private var timer: Timer?
 
     /// - Parameter addLeafWait: how long a repeated add-leaf is held for its publication.
     init(

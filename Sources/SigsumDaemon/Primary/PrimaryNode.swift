@@ -11,6 +11,7 @@
 //     signer           reading back, signing, the sth file
 
 import HTTPWire
+import LogCrypto
 import LogService
 import Logging
 import MerkleLog
@@ -32,11 +33,11 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
     let internals = try Listener.bind(
         host: server.internalEndpoint.host, port: server.internalEndpoint.port, count: 1)
     let logDestination = try startLogging(server)
+    let logger = Logger(label: "primary")
     let start = try PrimaryStart(
         backend: configuration.storeBackend,
         signedTreeHeadPath: configuration.signedTreeHeadFile.string, signer: signer,
-        release: Version.line)
-    let logger = Logger(label: "primary")
+        release: Version.line, report: { logger.info("\($0)") })
     logger.info("\(Version.line), log key hash \(signer.publicKey.keyHash)")
     logger.info(
         "store \(start.store.folder), last signed tree of \(start.lastSigned.treeHead.size) leaves")
@@ -66,7 +67,8 @@ private final class PrimaryNode {
     private let internalFront: InternalFront
     private let publisher: PrimaryControl
     private let metrics: LogMetrics
-    private let servers: ServerGroup
+    private let counters: [ServerCounters]
+    private var servers: [HTTPServer] = []
     private let verifiers: [ThreadExecutor]
     private let writerThread: ThreadExecutor
     private let signerThread: ThreadExecutor
@@ -78,8 +80,10 @@ private final class PrimaryNode {
     ) throws {
         self.configuration = configuration
         let control = try Reactor()
-        let servers = ServerGroup()
-        let metrics = LogMetrics(requestMetricsCount: frontCount + 1) { servers.counts }
+        let counters = (0...frontCount).map { _ in ServerCounters() }
+        let metrics = LogMetrics(requestMetricsCount: frontCount + 1) {
+            ConnectionCounts(adding: counters)
+        }
         let latePublisher = Late<PrimaryControl>()
         writerThread = try ThreadExecutor(name: "writer")
         signerThread = try ThreadExecutor(name: "signer")
@@ -123,19 +127,21 @@ private final class PrimaryNode {
         latePublisher.set(publisher)
         self.control = control
         self.metrics = metrics
-        self.servers = servers
+        self.counters = counters
     }
 
     /// Gives the sockets to their reactors, which do not run yet.
     func listen(external: [[Listener]], internal: [Listener]) throws {
         for (index, listeners) in external.enumerated() {
-            for listener in listeners {
-                try servers.add(listener, on: frontReactors[index], handler: fronts[index])
-            }
+            servers.append(
+                try HTTPServer(
+                    on: frontReactors[index], listeners: listeners, counters: counters[index],
+                    handler: fronts[index]))
         }
-        for listener in `internal` {
-            try servers.add(listener, on: control, handler: internalFront)
-        }
+        servers.append(
+            try HTTPServer(
+                on: control, listeners: `internal`, counters: counters[external.count],
+                handler: internalFront))
     }
 
     /// No new connections; those that are open end when their requests are answered.
@@ -146,7 +152,11 @@ private final class PrimaryNode {
         ServiceManager.stopping()
         publisher.stop()
         for front in fronts { front.releaseAll() }
-        servers.drain(within: Self.drainTimeout) { [control] in control.stop() }
+        let deadline = MonotonicInstant.now().advanced(by: Self.drainTimeout)
+        Task { [servers, control] in
+            for server in servers { await server.drain(until: deadline) }
+            control.stop()
+        }
     }
 
     private func reopen(_ logDestination: LogDestination) {
@@ -167,7 +177,7 @@ private final class PrimaryNode {
             }
         }
         let threads = try frontReactors.enumerated().map { index, reactor in
-            try FrontThread(name: "front-\(index + 1)", reactor)
+            try FrontThread(name: "front-\(index + 1)", running: reactor)
         }
         publisher.start()
         ServiceManager.ready()
@@ -176,5 +186,29 @@ private final class PrimaryNode {
         for verifier in verifiers { verifier.stop() }
         writerThread.stop()
         signerThread.stop()
+    }
+}
+
+/// A reactor's thread, in a form that arrays can hold.
+private final class FrontThread {
+    private var thread: ReactorThread?
+
+    init(name: String, running reactor: Reactor) throws(Errno) {
+        thread = try ReactorThread(name: name, running: reactor)
+    }
+
+    func stopAndJoin() { thread.take()?.stopAndJoin() }
+}
+
+extension ConnectionCounts {
+    /// The sums of what several servers counted.
+    fileprivate init(adding counters: [ServerCounters]) {
+        self.init()
+        for counter in counters {
+            open += UInt64(max(0, counter.open))
+            accepted += UInt64(counter.accepted)
+            refused += UInt64(counter.refused)
+            malformed += UInt64(counter.malformed.values.reduce(0, +))
+        }
     }
 }

@@ -10,7 +10,10 @@ import TileStore
 /// The keeper of the last signed tree head; an actor on a thread of its own.
 actor TreeHeadSigning {
     nonisolated let executor: ThreadExecutor
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        // The actor keeps its executor alive.
+        unsafe executor.asUnownedSerialExecutor()
+    }
 
     private let keeper: TreeHeadKeeper
 

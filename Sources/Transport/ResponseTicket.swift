@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The right to answer one request later, from anywhere.
+
+package import HTTPWire
+import Reactor
+
+/// Stands for a request whose response was deferred. It keeps neither the connection nor the request
+/// alive.
+package struct ResponseTicket: Sendable, Hashable {
+    private let reactor: Reactor
+    private let registration: Registration
+    /// Which of the connection's requests is meant.
+    private let sequence: UInt64
+
+    init(reactor: Reactor, registration: Registration, sequence: UInt64) {
+        self.reactor = reactor
+        self.registration = registration
+        self.sequence = sequence
+    }
+
+    /// Has the response written by `render` on the connection's reactor, and sent. From any thread.
+    ///
+    /// Only the first completion of a ticket counts. If the connection is gone, or its server has
+    /// stopped, nothing happens and `render` is not called.
+    package func complete(_ render: @escaping @Sendable (inout ResponseWriter) -> Void) {
+        let (reactor, registration, sequence) = (reactor, registration, sequence)
+        reactor.post {
+            let connection = reactor.handler(of: registration) as? HTTPConnection
+            connection?.complete(sequence, render)
+        }
+    }
+
+    /// Answers with a plain text line.
+    package func complete(_ status: Status, _ reason: String) {
+        complete { $0.text(status, reason) }
+    }
+
+    package static func == (left: ResponseTicket, right: ResponseTicket) -> Bool {
+        left.reactor === right.reactor && left.registration == right.registration
+            && left.sequence == right.sequence
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(registration)
+        hasher.combine(sequence)
+    }
+}
