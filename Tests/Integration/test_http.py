@@ -299,9 +299,10 @@ class Conversation(OneLog):
         for number, sizes in enumerate(chunkings):
             leaf = wire.Leaf.numbered(self.log.signer, 100 + number)
             rest, chunks = leaf.body, b""
+            extension = b"" if sizes[0] == 1 else b";name=\"value\" ; flag"
             for size in sizes:
                 part, rest = rest[:size], rest[size:]
-                chunks += b"%x;name=\"value\"\r\n%s\r\n" % (len(part), part) if part else b""
+                chunks += b"%x%s\r\n%s\r\n" % (len(part), extension, part) if part else b""
             self.assertEqual(rest, b"")
             with self.log.connect() as connection:
                 connection.send(POST + b"Transfer-Encoding: Chunked\r\n\r\n" + chunks
@@ -434,7 +435,8 @@ class Abuse(OneLog):
                 connection.send((b"", HEAD, HEAD + b"\r\n", POST + b"Content-Length: 9\r\n\r\nx")
                                 [number % 4])
             self.assertIn(log.get("/get-tree-head").status, (200, 503))
-            self.assertEqual(log.metrics()["http_connections"], 2001)
+            # And the one that asks; one that was just closed may still be counted.
+            self.assertIn(log.metrics()["http_connections"], (2001, 2002))
             log.add_leaf(1)
             grown = memory(log) - at_first
             self.assertLess(grown, 64 << 20, f"{grown >> 10} KiB for 2000 connections")

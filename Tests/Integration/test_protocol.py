@@ -255,9 +255,8 @@ class Questions(unittest.TestCase):
         self.assertEqual(self.log.tree_head().size, self.SIZE)
 
     def test_a_known_leaf_changes_nothing(self):
-        upper = self.leaves[0].body.decode()
-        for name in ("message", "signature", "public_key"):
-            upper = upper.upper().replace(name.upper(), name)
+        pairs = (line.split("=") for line in self.leaves[0].body.decode().splitlines())
+        upper = "".join(f"{name}={value.upper()}\n" for name, value in pairs)
         before = self.log.metrics()
         for body in (self.leaves[0].body, upper.encode(), self.leaves[11].body):
             answer = self.log.request("POST", "/add-leaf", body)
@@ -347,7 +346,7 @@ class Questions(unittest.TestCase):
                     continue
                 question = f"{method} {target} {body!r} {fields}"
                 self.assertEqual(mine.field("Allow"), wanted.field("Allow"), question)
-                if target != "/":
+                if target != "/" and wanted.body:
                     self.assertEqual(mine.field("Content-Type"), wanted.field("Content-Type"))
                 if mine.status == 200:
                     self.assertEqual(mine.body, wanted.body, question)

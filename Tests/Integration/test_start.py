@@ -127,7 +127,7 @@ class CommandLine(RefusalCase):
         self.refused(log, "secondary-url", words=["--secondary-url=http://localhost:1"])
         self.refused(log, "secondary-pubkey-file", words=["--secondary-pubkey-file=k"])
         done = harness.run(harness.BINARY, "secondary", "--key-file", log.key_file,
-                           env=os.environ | log.environment())
+                           "--primary-url=http://localhost:1", env=os.environ | log.environment())
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"\Asigsum secondary: [^\n]*not[^\n]*yet[^\n]*\n\Z")
 
@@ -255,7 +255,7 @@ class Keys(RefusalCase):
         for name, (text, pattern) in contents.items():
             log.key_file.write_bytes(text)
             with self.subTest(name):
-                self.refused(log, "key-file", re.escape(str(log.key_file)) if name != "public" else "",
+                self.refused(log, "key-file", re.escape(str(log.key_file)) if name != "public" else "agent",
                              pattern)
 
     def test_another_key(self):
@@ -580,7 +580,7 @@ class Mktree(unittest.TestCase):
         self.log = harness.Log(min_interval="0s")
         self.addCleanup(self.log.close)
 
-    def refused(self, *words, pattern: str = "") -> None:
+    def refused(self, *words, pattern: str) -> None:
         before = snapshot(self.log.folder)
         done = self.log.mktree(*words)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
@@ -674,7 +674,7 @@ class Audit(unittest.TestCase):
         changed[offset] ^= 1
         return self.data.replace(value, bytes(changed))
 
-    def assert_found(self, value: bytes, offset: int, pattern: str = "") -> None:
+    def assert_found(self, value: bytes, offset: int, pattern: str = "damaged") -> None:
         done = self.audit_with(self.damaged(value, offset))
         self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
         self.assertRegex(done.stderr, r"\Asigsum mktree: [^\n]*damaged[^\n]*\n\Z")
