@@ -108,6 +108,13 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: settings),
         .testTarget(
+            name: "LogServiceTests",
+            dependencies: [
+                "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire", "LogService",
+                "TestSupport",
+            ], swiftSettings: settings),
+        .testTarget(name: "HouseTests", swiftSettings: settings),
+        .testTarget(
             name: "SigsumDaemonTests",
             dependencies: [
                 "SigsumDaemon", "sigsum",

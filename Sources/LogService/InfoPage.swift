@@ -47,15 +47,17 @@ package struct InfoPage {
             .ok, contentType: "text/html; charset=utf-8", body: Array(page.utf8).span)
     }
 
+    /// `text` as HTML. By scalars: a combining mark after `<` makes another character of the two, but
+    /// not for a browser.
     static func escaped(_ text: String) -> String {
         var escaped = ""
-        for character in text {
-            switch character {
+        for scalar in text.unicodeScalars {
+            switch scalar {
             case "&": escaped += "&amp;"
             case "<": escaped += "&lt;"
             case ">": escaped += "&gt;"
             case "\"": escaped += "&quot;"
-            default: escaped.append(character)
+            default: escaped.unicodeScalars.append(scalar)
             }
         }
         return escaped

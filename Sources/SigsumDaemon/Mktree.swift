@@ -90,7 +90,8 @@ private struct Mktree {
             let key = try KeyLoading.publicKey(keyFile)
             guard head.isValid(for: key) else {
                 throw StoreError.refused(
-                    "the tree head in \(signedTreeHeadPath) was not signed by the key in \(keyFile)")
+                    "the tree head in \(signedTreeHeadPath) was not signed by the key in \(keyFile)"
+                )
             }
         }
         let heads = head.map { [(name: signedTreeHeadPath, treeHead: $0.treeHead)] } ?? []

@@ -35,6 +35,8 @@ package struct PrimaryStart: Sendable {
     package let lastSigned: SignedTreeHead
     /// The tree published last, with its head; nil when none is recorded.
     package let published: PublishedTree?
+    /// The tree signed last, for a log that may show it without asking anybody.
+    package let signed: PublishedTree
 
     /// Carries the startup file's order out, or goes on from the last signed head.
     ///
@@ -77,7 +79,9 @@ package struct PrimaryStart: Sendable {
         let last = try opening.lastSigned(
             order: order, fileHead: fileHead, recorded: recorded, writer: writer, reader: reader,
             report)
-        let published = try PublishedTree(storedIn: reader)
+        let published = try reader.read { view throws(StoreError) in
+            try view.publishedTreeHead()
+        }.map { head throws(StoreError) in try PublishedTree(head: head, storedIn: reader) }
         if let published, !published.head.signedTreeHead.isValid(for: opening.signer.publicKey) {
             throw StoreError.corrupt("the published tree head was not signed by this log's key")
         }
@@ -89,6 +93,7 @@ package struct PrimaryStart: Sendable {
         self.files = files
         self.lastSigned = last
         self.published = published
+        self.signed = try PublishedTree(head: CosignedTreeHead(last), storedIn: reader)
         // What start-up looked at, a root of each of the newest slabs above all.
         store.releasePages()
     }
@@ -108,21 +113,17 @@ package struct PublishedTree: Sendable {
         self.tree = tree
     }
 
-    /// The one recorded in the store; nil when there is none.
-    init?(storedIn reader: StoreReader) throws(StoreError) {
+    /// A head with its tree, whose edge is rebuilt from the store. Throws unless it is the head of the
+    /// first leaves there.
+    init(head: CosignedTreeHead, storedIn reader: StoreReader) throws(StoreError) {
+        let treeHead = head.signedTreeHead.treeHead
         var hasher = TreeHasher()
-        let found = try reader.read { view throws(StoreError) in
-            guard let head = try view.publishedTreeHead() else {
-                return (CosignedTreeHead, RightEdge)?.none
-            }
-            let size = head.signedTreeHead.treeHead.size
-            guard size <= (try view.treeHead()).size else {
+        let edge = try reader.read { view throws(StoreError) in
+            guard treeHead.size <= (try view.treeHead()).size else {
                 throw .corrupt("the published tree has more leaves than the store")
             }
-            return (head, try RightEdge(of: size, from: view, hasher: &hasher))
+            return try RightEdge(of: treeHead.size, from: view, hasher: &hasher)
         }
-        guard let (head, edge) = found else { return nil }
-        let treeHead = head.signedTreeHead.treeHead
         guard edge.root(hasher: &hasher) == treeHead.rootHash else {
             throw .corrupt("the published tree head is not that of the stored leaves")
         }

@@ -10,7 +10,7 @@ package import SystemPackage
 
 /// An HTTP server on one reactor. An endpoint that several reactors serve has a server on each.
 ///
-/// `@unchecked Sendable`: only `drain(until:)` and the constants may be used by any thread; all else
+/// `@unchecked Sendable`: only `drain` and the constants may be used by any thread; all else
 /// is touched on the reactor's thread alone, which the reactor checks at each registration.
 package final class HTTPServer: EventHandler, @unchecked Sendable {
     package let counters: ServerCounters
@@ -136,19 +136,20 @@ package final class HTTPServer: EventHandler, @unchecked Sendable {
     // MARK: Ending
 
     /// Stops accepting, closes idle connections, lets running requests come to their end with
-    /// `Connection: close`, and returns when all connections are closed; those that are still open at
-    /// `deadline` are cut off. From any thread, once, while the reactor runs.
-    package func drain(until deadline: MonotonicInstant) async {
-        await withCheckedContinuation { continuation in
-            reactor.post { self.drain(until: deadline) { continuation.resume() } }
-        }
+    /// `Connection: close`, and calls `whenDone` on the reactor's thread when all connections are
+    /// closed; those that are still open at `deadline` are cut off. From any thread, once.
+    package func drain(
+        until deadline: MonotonicInstant, whenDone: @escaping @Sendable () -> Void
+    ) {
+        reactor.post { self.beginDraining(until: deadline, whenDone: whenDone) }
     }
 
     var isDraining: Bool { whenDrained != nil }
 
-    private func drain(until deadline: MonotonicInstant, whenDone: @escaping () -> Void) {
+    private func beginDraining(until deadline: MonotonicInstant, whenDone: @escaping () -> Void) {
         precondition(!isDraining, "a server is drained once")
-        whenDrained = whenDone
+        // Connections accepted from here on close after their first response.
+        whenDrained = {}
         // Those who got as far as the backlog take us to be listening.
         for (registration, listener) in listeners {
             accept(from: listener, atMost: .max)

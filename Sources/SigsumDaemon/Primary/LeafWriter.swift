@@ -77,10 +77,16 @@ actor LeafWriter {
         }
         let batch = intake.takeBatch()
         guard !batch.isEmpty else { return }
-        guard metrics.freeBytes.current >= Self.freeBytesMin else {
+        if metrics.freeBytes.current >= Self.freeBytesMin {
+            commit(batch, from: intake, begun: begun)
+        } else {
             intake.finish(batch, .unavailable(.diskNearlyFull))
-            return
         }
+        // One batch at a time: others want this thread too, to publish.
+        if intake.hasVerified { commitSoon(from: intake) }
+    }
+
+    private func commit(_ batch: [HashedLeaf], from intake: LeafIntake, begun: MonotonicInstant) {
         let sizeBefore = writer.treeHead.size
         do throws(StoreError) {
             _ = try writer.append(batch)
@@ -95,7 +101,5 @@ actor LeafWriter {
         // Durable from here on; and a signing that begins after an answer asks this actor for the tree.
         intake.finish(batch, .logged)
         if size > sizeBefore { onCommit(size) }
-        // One batch at a time: others want this thread too, to publish.
-        if intake.hasVerified { commitSoon(from: intake) }
     }
 }

@@ -40,20 +40,24 @@ actor PrimaryControl {
     private var schedule: PublicationSchedule<MonotonicInstant>
     private var committedSize: TreeSize
     private var publishedSize: TreeSize
+    /// The published tree head that the store knows of.
+    private var recorded: TreeHead?
     private var isPublishing = false
     /// Set when the stored leaves contradict what was signed: nothing is signed any more.
     private var isHalted = false
     private var timer: Timer?
 
+    /// - Parameter recorded: the published tree head that the store knows of.
     init(
         on reactor: Reactor, _ parts: Parts, schedule: PublicationSchedule<MonotonicInstant>,
-        committedSize: TreeSize
+        recorded: TreeHead?
     ) {
         self.reactor = reactor
         self.parts = parts
         self.schedule = schedule
-        self.committedSize = committedSize
+        self.recorded = recorded
         publishedSize = parts.board.publication?.tree.treeHead.size ?? .zero
+        committedSize = publishedSize
         parts.metrics.publishedSize.set(publishedSize.value)
     }
 
@@ -128,14 +132,14 @@ actor PrimaryControl {
         let size = tree.treeHead.size
         parts.metrics.signedSize.set(size.value)
         parts.metrics.publishedTime.set(UnixTime.now())
-        let shown = parts.board.publication?.tree.treeHead
-        guard shown != tree.treeHead else { return }
+        guard recorded != tree.treeHead else { return }
         let head = CosignedTreeHead(signed)
         do throws(StoreError) {
             try await parts.writer.record(signed: signed, published: head)
         } catch {
             Fatal.end("\(error)")
         }
+        recorded = tree.treeHead
         parts.board.publish(Publication(PublishedTree(head: head, tree: tree)))
         parts.announce()
         publishedSize = size

@@ -5,9 +5,9 @@
 
 import HTTPWire
 import LogService
+import Logging
 import MerkleLog
 import Reactor
-import Logging
 import TileStore
 import Transport
 
@@ -121,7 +121,9 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
         }
     }
 
-    private func record(_ endpoint: LogService.Endpoint, _ status: Status, since begun: MonotonicInstant) {
+    private func record(
+        _ endpoint: LogService.Endpoint, _ status: Status, since begun: MonotonicInstant
+    ) {
         let nanoseconds = MonotonicInstant.now().nanoseconds - begun.nanoseconds
         requestMetrics.record(endpoint, status, nanoseconds: UInt64(max(0, nanoseconds)))
     }

@@ -94,7 +94,8 @@ private final class PrimaryNode {
         }
         let signing = try TreeHeadSigning(start, signer: signer, executor: signerThread)
         let intake = LeafIntake(verifiers: verifiers, writer: writer, metrics: metrics)
-        let board = PublicationBoard(start.published.map(Publication.init))
+        // No witnesses to wait for: what is signed and on disk may be shown.
+        let board = PublicationBoard(Publication(start.signed))
         let prefix = configuration.server.urlPrefix.pathPrefix
         let infoPage = InfoPage(
             publicKey: signer.publicKey, prefix: prefix, version: Version.line
@@ -123,7 +124,7 @@ private final class PrimaryNode {
                 announce: { [fronts] in for front in fronts { front.published() } }),
             schedule: PublicationSchedule(
                 interval: configuration.server.interval, minInterval: configuration.minInterval),
-            committedSize: start.lastSigned.treeHead.size)
+            recorded: start.published?.head.signedTreeHead.treeHead)
         latePublisher.set(publisher)
         self.control = control
         self.metrics = metrics

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// The table of leaves on their way, against a model that keeps one list of facts and searches it.
+
+import LogCrypto
+import LogService
+import SigsumFormats
+import TestSupport
+import Testing
+import TileStore
+
+@Suite struct SubmissionTableTests {
+    /// What a model knows of one leaf: its stage and who waits.
+    struct Entry {
+        enum Stage { case waiting, verifying, verified, committing }
+        let number: Int
+        var stage: Stage
+        var waiters: [Int]
+    }
+
+    let unverified: [UnverifiedLeaf]
+    let hashed: [HashedLeaf]
+
+    init() throws {
+        hashed = Array(try Golden.hashed.get().prefix(24))
+        unverified = try Golden.leaves.get().prefix(24).map {
+            try UnverifiedLeaf(parsing: $0.body.span)
+        }
+    }
+
+    @Test func theWayOfOneLeaf() {
+        var table = SubmissionTable<String>(waitingMax: 2)
+        let hash = hashed[0].leafHash
+        #expect(table.submit(unverified[0], leafHash: hash, waiter: "a") == .queued)
+        #expect(table.submit(unverified[0], leafHash: hash, waiter: "b") == .joined)
+        #expect(table.waitingCount == 1 && table.count == 1 && !table.hasVerified)
+        #expect(table.takeForVerification()?.leafHash == hash)
+        #expect(table.takeForVerification() == nil)
+        #expect(table.submit(unverified[0], leafHash: hash, waiter: "c") == .joined)
+        #expect(table.accept(hashed[0]) == true)
+        #expect(table.hasVerified)
+        #expect(table.takeBatch(countMax: 9) == [hashed[0]])
+        #expect(!table.hasVerified && table.count == 1)
+        #expect(table.submit(unverified[0], leafHash: hash, waiter: "d") == .joined)
+        #expect(table.finish([hashed[0]]) == [["a", "b", "c", "d"]])
+        #expect(table.count == 0)
+        // Gone: the next is a new one.
+        #expect(table.submit(unverified[0], leafHash: hash, waiter: "e") == .queued)
+        #expect(table.takeForVerification()?.leaf == unverified[0])
+        #expect(table.reject(hash) == ["e"])
+        #expect(table.reject(hash) == [])
+    }
+
+    /// The counts at which more are refused, and that a refused one leaves nothing behind.
+    @Test func bounds() {
+        var table = SubmissionTable<Int>(waitingMax: 2, waitersMax: 3)
+        func submit(_ number: Int, _ waiter: Int) -> SubmissionTable<Int>.Admission {
+            table.submit(unverified[number], leafHash: hashed[number].leafHash, waiter: waiter)
+        }
+        #expect([submit(0, 1), submit(1, 2), submit(2, 3)] == [.queued, .queued, .overloaded])
+        #expect([submit(0, 4), submit(0, 5), submit(0, 6)] == [.joined, .joined, .overloaded])
+        #expect(table.count == 2 && table.waitingCount == 2)
+        _ = table.takeForVerification()
+        #expect(submit(2, 7) == .queued)
+        #expect(table.reject(hashed[0].leafHash) == [1, 4, 5])
+        #expect(table.reject(hashed[2].leafHash) == [7])
+    }
+
+    /// Random steps in any legal order do what the model says.
+    @Test(arguments: 0..<20 as Range<UInt64>) func asTheModelSays(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let waitingMax = Int.random(in: 1...6, using: &random)
+        let waitersMax = Int.random(in: 1...4, using: &random)
+        var table = SubmissionTable<Int>(waitingMax: waitingMax, waitersMax: waitersMax)
+        /// In the order in which they entered their stage.
+        var model: [Entry] = []
+        var batches: [[HashedLeaf]] = []
+
+        func numbers(_ stage: Entry.Stage) -> [Int] {
+            model.filter { $0.stage == stage }.map(\.number)
+        }
+        /// Moves a leaf to the end, in a new stage.
+        func move(_ number: Int, to stage: Entry.Stage) {
+            guard let place = model.firstIndex(where: { $0.number == number }) else { return }
+            var entry = model.remove(at: place)
+            entry.stage = stage
+            model.append(entry)
+        }
+        func end(_ number: Int) -> [Int] {
+            guard let place = model.firstIndex(where: { $0.number == number }) else { return [] }
+            return model.remove(at: place).waiters
+        }
+
+        for waiter in 0..<3_000 {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0..<5:
+                let number = Int.random(in: 0..<hashed.count, using: &random)
+                let expected: SubmissionTable<Int>.Admission
+                if let place = model.firstIndex(where: { $0.number == number }) {
+                    let isFull = model[place].waiters.count == waitersMax
+                    expected = isFull ? .overloaded : .joined
+                    if !isFull { model[place].waiters.append(waiter) }
+                } else if numbers(.waiting).count == waitingMax {
+                    expected = .overloaded
+                } else {
+                    expected = .queued
+                    model.append(Entry(number: number, stage: .waiting, waiters: [waiter]))
+                }
+                let admission = table.submit(
+                    unverified[number], leafHash: hashed[number].leafHash, waiter: waiter)
+                #expect(admission == expected)
+            case 5, 6:
+                let taken = table.takeForVerification()
+                let expected = numbers(.waiting).first
+                #expect(taken?.leafHash == expected.map { hashed[$0].leafHash })
+                #expect(taken?.leaf == expected.map { unverified[$0] })
+                if let expected { move(expected, to: .verifying) }
+            case 7:
+                guard let number = numbers(.verifying).randomElement(using: &random) else {
+                    continue
+                }
+                if Bool.random(using: &random) {
+                    #expect(table.accept(hashed[number]) == numbers(.verified).isEmpty)
+                    move(number, to: .verified)
+                } else {
+                    #expect(table.reject(hashed[number].leafHash) == end(number))
+                }
+            case 8:
+                let countMax = Int.random(in: 1...4, using: &random)
+                let expected = numbers(.verified).prefix(countMax)
+                let batch = table.takeBatch(countMax: countMax)
+                #expect(batch == expected.map { hashed[$0] })
+                for number in expected { move(number, to: .committing) }
+                if !batch.isEmpty { batches.append(batch) }
+            default:
+                guard !batches.isEmpty else { continue }
+                let batch = batches.removeFirst()
+                let expected = batch.map { leaf in
+                    hashed.firstIndex(of: leaf).map { end($0) } ?? []
+                }
+                #expect(table.finish(batch) == expected)
+            }
+            #expect(table.count == model.count)
+            #expect(table.waitingCount == numbers(.waiting).count)
+            #expect(table.hasVerified == !numbers(.verified).isEmpty)
+        }
+    }
+}
