@@ -445,11 +445,22 @@ class Abuse(OneLog):
 
     def test_more_connections_than_descriptors(self):
         """A process that is out of descriptors neither spins nor ends, and serves again later."""
-        with harness.Log() as log:
-            resource.prlimit(log.process.pid, resource.RLIMIT_NOFILE, (60, 20000))
+        with harness.Log(min_interval="0s") as log, contextlib.ExitStack() as early:
+            client = early.enter_context(log.connect())
+            self.assertEqual(client.request("GET", "/").status, 200)
+            _, most = resource.prlimit(log.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(log.process.pid, resource.RLIMIT_NOFILE, (60, most))
             with contextlib.ExitStack() as stack:
                 for _ in range(200):
                     stack.enter_context(log.connect())
+                # Those who are connected already are served, and heads are published.
+                for number in range(3):
+                    leaf = wire.Leaf.numbered(log.signer, number)
+                    for _ in range(2):
+                        answer = client.request("POST", "/add-leaf", leaf.body)
+                        self.assertEqual(answer.status, 200)
+                head = wire.parse_tree_head(client.request("GET", "/get-tree-head").body)
+                self.assertEqual(head.size, 3)
                 began = cpu_seconds(log)
                 # Time is what is measured here: it must not all be spent.
                 select.select([], [], [], 0.5)
