@@ -154,9 +154,15 @@ private final class PrimaryNode {
         publisher.stop()
         for front in fronts { front.releaseAll() }
         let deadline = MonotonicInstant.now().advanced(by: Self.drainTimeout)
-        Task { [servers, control] in
-            for server in servers { await server.drain(until: deadline) }
-            control.stop()
+        let open = Mutex(servers.count)
+        for server in servers {
+            server.drain(until: deadline) { [control] in
+                let isLast = open.withLock { count in
+                    count -= 1
+                    return count == 0
+                }
+                if isLast { control.stop() }
+            }
         }
     }
 
