@@ -27,6 +27,7 @@ struct Measurement {
         try lookUp(reader, size: size)
         try prove(reader, snapshot)
         try readLeaves(reader, size: size)
+        try report("leaves audited", count: Int(size.value)) { _ = try store.audit() }
     }
 
     private func printBytes(leafCount: UInt64) {

@@ -6,7 +6,9 @@
 /// A field line, `name ":" OWS value OWS` (RFC 9112 section 5), as offsets into the bytes it was
 /// parsed from. The white space is in neither range.
 package struct FieldLine: Sendable, Hashable {
+    /// The name, as it was sent.
     package let name: Range<Int>
+    /// The value, without the white space around it.
     package let value: Range<Int>
 
     /// - Parameter line: a line that `LineScanner` gave out, so that it holds no control byte but

@@ -17,8 +17,10 @@ package enum Persistence: Sendable, Hashable {
 package struct ResponseFraming: Sendable, Hashable {
     /// The request was HEAD: the fields are those of GET, the body is not sent.
     package var omitsBody: Bool
+    /// What the Connection field of the response says.
     package var persistence: Persistence
 
+    /// A framing of its two parts.
     package init(omitsBody: Bool, persistence: Persistence) {
         self.omitsBody = omitsBody
         self.persistence = persistence

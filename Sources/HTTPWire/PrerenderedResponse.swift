@@ -12,6 +12,7 @@ package struct PrerenderedResponse: Sendable {
     /// How many of `bytes` come before the empty line.
     let fieldsByteCount: Int
 
+    /// Renders a response with the whole of `body`.
     package init(_ status: Status, contentType: StaticString, body: Span<UInt8>) {
         var bytes: [UInt8] = []
         bytes.append(status.line)

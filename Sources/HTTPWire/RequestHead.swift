@@ -6,6 +6,7 @@
 /// The head of a request (RFC 9112 sections 3 and 5). All ranges are offsets into the bytes that
 /// were given to the `RequestParser.parse(_:)` call which completed the request.
 package struct RequestHead: Sendable {
+    /// The method; names are case-sensitive (RFC 9110 section 9.1).
     package internal(set) var method = Method.other
     /// The path and query in origin form, beginning with `/`. Of an absolute-form target this is
     /// the part from the path on; where that has no path, it is a lone `/` and the query is
@@ -15,6 +16,7 @@ package struct RequestHead: Sendable {
     package internal(set) var fields: [FieldLine] = []
     /// The request was HTTP/1.0; anything else that gets here is spoken to as HTTP/1.1.
     package internal(set) var isHTTP10 = false
+    /// Whether the connection goes on after the response, and how that is said.
     package internal(set) var persistence = Persistence.close
     /// How the body is delimited; decided once, when the head is complete.
     package internal(set) var framing = BodyFraming.none

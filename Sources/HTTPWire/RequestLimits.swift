@@ -16,6 +16,7 @@ package struct RequestLimits: Sendable, Hashable {
     /// Past it: 400.
     package var chunkFramingBytesMax: Int
 
+    /// Limits of their parts, in bytes and fields.
     package init(
         headBytesMax: Int = 8192, fieldCountMax: Int = 64, bodyBytesMax: Int = 4096,
         chunkFramingBytesMax: Int = 4096

@@ -31,6 +31,7 @@ package enum RequestPhase: Sendable, Hashable {
 /// Invariant: `lineStart <= scanned <= bytes.count`, which its scanner asserts; within a request
 /// the first two only grow, and all before `lineStart` is in `head` or in the decoder's content.
 package struct RequestParser: ~Copyable {
+    /// The bounds that requests are held to.
     package let limits: RequestLimits
     /// Valid from `.complete` to the next `parse(_:)`. Its storage is reused for every request.
     package private(set) var head = RequestHead()
@@ -54,6 +55,7 @@ package struct RequestParser: ~Copyable {
     /// Field lines that a head is expected to have; room for more is made when they come.
     private static let fieldCountUsual = 16
 
+    /// A parser for one connection, before its first request.
     package init(limits: RequestLimits) {
         self.limits = limits
         chunks = ChunkedDecoder(limits: limits)

@@ -117,16 +117,19 @@ extension ResponseWriter {
         output.append(copying: bytes)
     }
 
+    /// Appends the bytes of a fixed text to the body.
     package mutating func append(_ text: StaticString) {
         enterBody()
         output.append(text)
     }
 
+    /// Appends a text in UTF-8 to the body.
     package mutating func append(_ text: String) {
         enterBody()
         output.append(contentsOf: text.utf8)
     }
 
+    /// Appends one byte to the body.
     package mutating func append(byte: UInt8) {
         enterBody()
         output.append(byte)

@@ -7,8 +7,10 @@ import CLinux
 
 /// What a descriptor's owner waits for. Errors and hang-ups are always reported.
 package struct Interest: OptionSet, Sendable {
+    /// The bits, those of epoll.
     package let rawValue: UInt32
 
+    /// A set of epoll's bits.
     package init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
@@ -23,8 +25,10 @@ package struct Interest: OptionSet, Sendable {
 
 /// What happened on a descriptor.
 package struct ReadyEvents: OptionSet, Sendable {
+    /// The bits, those of epoll.
     package let rawValue: UInt32
 
+    /// A set of epoll's bits.
     package init(rawValue: UInt32) {
         self.rawValue = rawValue
     }

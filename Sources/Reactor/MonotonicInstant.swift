@@ -36,6 +36,7 @@ package struct MonotonicInstant: InstantProtocol, Sendable {
         return MonotonicInstant(nanoseconds: overflow ? (count < 0 ? .min : .max) : sum)
     }
 
+    /// The time from this instant to `other`; negative when that is earlier.
     package func duration(to other: MonotonicInstant) -> Duration {
         .nanoseconds(other.nanoseconds) - .nanoseconds(nanoseconds)
     }

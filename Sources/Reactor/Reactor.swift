@@ -257,18 +257,22 @@ package final class Reactor: SerialExecutor, @unchecked Sendable {
 
     // MARK: Executor
 
+    /// Takes a job of an actor that lives here (SerialExecutor).
     package func enqueue(_ job: consuming ExecutorJob) {
         jobs.append(.task(UnownedJob(job)))
     }
 
+    /// This executor as the runtime refers to it; whoever uses it keeps this object alive.
     package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         unsafe UnownedSerialExecutor(ordinary: self)
     }
 
+    /// Whether the caller is on the thread (SerialExecutor).
     package func isIsolatingCurrentContext() -> Bool? {
         isOnThread
     }
 
+    /// Traps unless the caller is on the thread (SerialExecutor).
     package func checkIsolated() {
         precondition(isOnThread, "not on the reactor's thread")
     }

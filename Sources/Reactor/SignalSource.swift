@@ -61,6 +61,7 @@ package final class SignalSource: EventHandler {
         _ = try reactor.register(descriptor, for: .read, handler: self)
     }
 
+    /// Reads the signals that are pending (EventHandler).
     package func ready(_ events: ReadyEvents, of registration: Registration) {
         var info = signalfd_siginfo()
         let size = MemoryLayout<signalfd_siginfo>.size

@@ -51,13 +51,13 @@ private struct Mktree {
             throw .refused(
                 "\(signedTreeHeadPath) exists: this log has begun already. Nothing was changed")
         }
-        if StateFiles.exist(at: signedTreeHeadPath) {
+        if try StateFiles.exist(at: signedTreeHeadPath) {
             throw .refused("\(startupPath) exists already. Nothing was changed")
         }
     }
 
     private func checkStore(for mode: StartupMode) throws(StoreError) {
-        let exists = TileStore.exists(in: storeFolder)
+        let exists = try TileStore.exists(in: storeFolder)
         switch mode {
         case .empty where exists:
             let size = try TileStore.open(folder: storeFolder).committedTreeHead().size

@@ -8,10 +8,13 @@ internal import Glibc
 internal import SystemPackage
 
 enum FileSystem {
-    /// Whether anything is at `path`.
-    static func exists(_ path: String) -> Bool {
+    /// Whether anything is at `path`. Not being allowed to look is an error: whoever took it for
+    /// absence would go on to advise the wrong thing.
+    static func exists(_ path: String) throws(StoreError) -> Bool {
         // The string is NUL-terminated for the call, as in all calls below.
-        unsafe access(path, F_OK) == 0
+        guard unsafe access(path, F_OK) != 0 else { return true }
+        guard errno == ENOENT else { throw failed("look for \(path)") }
+        return false
     }
 
     /// Makes `folder` and answers true; one that is there is fine, the answer is false then.

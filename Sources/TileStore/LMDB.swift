@@ -84,8 +84,7 @@ final class LMDBEnvironment: @unchecked Sendable {
         case .readOnly: flags |= UInt32(MDB_RDONLY)
         }
         try unsafe LMDBError.check(mdb_env_open(environment, folder, flags, 0o640), "mdb_env_open")
-        var dead: Int32 = 0
-        try unsafe LMDBError.check(mdb_reader_check(environment, &dead), "mdb_reader_check")
+        try forgetDeadReaders()
     }
 
     deinit {
@@ -136,7 +135,17 @@ final class LMDBEnvironment: @unchecked Sendable {
 
     /// Begins the one write transaction. Only ever called on the writer's thread.
     func beginWrite() throws(LMDBError) -> WriteTransaction {
-        try unsafe WriteTransaction(handle: begin(flags: 0))
+        try forgetDeadReaders()
+        return try unsafe WriteTransaction(handle: begin(flags: 0))
+    }
+
+    /// Frees the slots of readers whose process is gone, such as an audit that was interrupted: the
+    /// pages that they saw would never be used again, and each commit would make the file longer.
+    /// Costs a walk over the slots in use, and a system call for each other process.
+    private func forgetDeadReaders() throws(LMDBError) {
+        var dead: Int32 = 0
+        // The out parameter is a local.
+        try unsafe LMDBError.check(mdb_reader_check(environment, &dead), "mdb_reader_check")
     }
 
     /// Begins the transaction in which the tables of an environment that is there are opened.

@@ -66,7 +66,7 @@ package struct PrimaryStart: Sendable {
 
     private init(_ opening: Opening, _ report: (String) -> Void) throws {
         // Without either file there is nothing to lock, and nothing is left behind.
-        guard StateFiles.exist(at: opening.signedTreeHeadPath) else { throw opening.noState }
+        guard try StateFiles.exist(at: opening.signedTreeHeadPath) else { throw opening.noState }
         let files = try StateFiles(signedTreeHeadPath: opening.signedTreeHeadPath)
         let startup = try files.readStartup()
         let fileHead = try files.readSignedTreeHead()
@@ -181,13 +181,14 @@ private struct Opening {
         guard case .lmdb(let folder) = backend else {
             return try openEphemeral(for: order)
         }
+        let exists = try TileStore.exists(in: folder)
         let store: TileStore
         switch order {
-        case .begin(.empty) where !TileStore.exists(in: folder):
+        case .begin(.empty) where !exists:
             return try create()
-        case .begin(.localTree) where !TileStore.exists(in: folder):
+        case .begin(.localTree) where !exists:
             throw .refused("startup=local-tree, but there is no store in \(folder)")
-        case .goOn where !TileStore.exists(in: folder):
+        case .goOn where !exists:
             throw .refused(
                 "the sth file \(signedTreeHeadPath) exists, but no store in \(folder): "
                     + "check store-dir, restore the store, or promote a secondary")

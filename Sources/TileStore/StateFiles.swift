@@ -78,8 +78,9 @@ package final class StateFiles: Sendable {
     }
 
     /// Whether the sth file at `path` or its startup file is there.
-    package static func exist(at path: String) -> Bool {
-        FileSystem.exists(path) || FileSystem.exists(startupPath(besides: path))
+    package static func exist(at path: String) throws(StoreError) -> Bool {
+        if try FileSystem.exists(path) { return true }
+        return try FileSystem.exists(startupPath(besides: path))
     }
 
     /// Writes the startup file; durable when it returns.

@@ -21,26 +21,37 @@ extension TileStore {
     /// for the message), as well as the heads that the store itself keeps, against the tree of its
     /// size. Throws ``StoreError/corrupt(_:)`` at the first difference.
     ///
-    /// One read transaction sees one state, so a running primary may go on meanwhile.
+    /// A running primary may go on meanwhile: what is complete never changes, so the walk takes a new
+    /// transaction every few slabs (a long one would make the file grow) and ends when it has caught
+    /// up with what is committed.
     ///
-    /// - Parameter progress: called after every 256 leaves with the number done and the number there are.
+    /// - Parameter progress: called after every 256 leaves with the number done and the number there
+    ///   are.
     package func audit(
         heads: [(name: String, treeHead: TreeHead)] = [],
         progress: (_ done: UInt64, _ all: UInt64) -> Void = { _, _ in }
     ) throws(StoreError) -> AuditReport {
-        try StoreReader(self).read { view throws(StoreError) in
-            let treeHead = try view.treeHead()
-            let all = try Auditor.allHeads(view, treeHead: treeHead, and: heads)
-            var auditor = Auditor(treeHead: treeHead, heads: all)
-            try auditor.walkLeaves(view, progress: progress)
-            return try auditor.finish(view)
+        let reader = try StoreReader(self)
+        let begin = try reader.read { view throws(StoreError) in
+            (treeHead: try view.treeHead(), heads: try Auditor.allHeads(view, and: heads))
+        }
+        var auditor = Auditor(treeHead: begin.treeHead, heads: begin.heads)
+        while true {
+            let report = try reader.read { view throws(StoreError) in
+                try auditor.walk(view, progress: progress)
+            }
+            if let report { return report }
         }
     }
 }
 
 /// The state of a walk.
 private struct Auditor: ~Copyable {
-    private let treeHead: TreeHead
+    /// The most slabs walked in one transaction: a tenth of a second's work.
+    private static let slabCountMax = 128
+
+    /// The committed tree, as the transaction at hand sees it.
+    private var treeHead: TreeHead
     /// The heads still to be compared, smallest first.
     private var heads: ArraySlice<(name: String, treeHead: TreeHead)>
     private var hasher = TreeHasher()
@@ -56,9 +67,9 @@ private struct Auditor: ~Copyable {
 
     /// `heads` and those that the store keeps, smallest first; none may be ahead of the store.
     static func allHeads(
-        _ view: borrowing StoreView, treeHead: TreeHead,
-        and heads: [(name: String, treeHead: TreeHead)]
+        _ view: borrowing StoreView, and heads: [(name: String, treeHead: TreeHead)]
     ) throws(StoreError) -> [(name: String, treeHead: TreeHead)] {
+        let treeHead = try view.treeHead()
         var all = heads
         if let signed = try view.signedTreeHead() {
             all.append((name: "the signed tree head in the store", treeHead: signed.treeHead))
@@ -76,29 +87,40 @@ private struct Auditor: ~Copyable {
         return all
     }
 
-    mutating func walkLeaves(
+    /// Walks on from where the last call ended. Returns the report when it has reached the end of
+    /// what is committed.
+    mutating func walk(
         _ view: borrowing StoreView, progress: (UInt64, UInt64) -> Void
-    ) throws(StoreError) {
+    ) throws(StoreError) -> AuditReport? {
+        treeHead = try view.treeHead()
+        guard treeHead.size >= edge.size else {
+            throw .corrupt("the store had \(edge.size) leaves, and now has \(treeHead.size)")
+        }
         try compareHeads()
-        let size = treeHead.size.value
+        for _ in 0..<Self.slabCountMax where edge.size < treeHead.size {
+            try walkSlab(view)
+            progress(edge.size.value, treeHead.size.value)
+        }
+        return edge.size == treeHead.size ? try finish(view) : nil
+    }
+
+    /// Up to the next complete slab, or to the end of the leaves.
+    private mutating func walkSlab(_ view: borrowing StoreView) throws(StoreError) {
+        let start = edge.size.value
         let width = UInt64(Tile.width)
-        var start: UInt64 = 0
-        while start < size {
-            let end = min(start + width, size)
-            guard let endSize = TreeSize(end) else { preconditionFailure("end <= size") }
-            var hashes: [Digest] = []
-            try view.withLeaves(from: LeafIndex(start), to: endSize) { leaves in
-                for offset in stride(from: 0, to: leaves.count, by: Leaf.byteCount) {
-                    hashes.append(
-                        hasher.leafHash(leaves.extracting(offset..<offset + Leaf.byteCount)))
-                }
+        guard let end = TreeSize(min((start / width + 1) * width, treeHead.size.value)) else {
+            preconditionFailure("within the tree")
+        }
+        var hashes: [Digest] = []
+        try view.withLeaves(from: LeafIndex(start), to: end) { leaves in
+            for offset in stride(from: 0, to: leaves.count, by: Leaf.byteCount) {
+                hashes.append(
+                    hasher.leafHash(leaves.extracting(offset..<offset + Leaf.byteCount)))
             }
-            for (offset, hash) in hashes.enumerated() {
-                try checkIndex(LeafIndex(start + UInt64(offset)), hash, view)
-                try append(hash, view)
-            }
-            progress(end, size)
-            start = end
+        }
+        for (offset, hash) in hashes.enumerated() {
+            try checkIndex(LeafIndex(start + UInt64(offset)), hash, view)
+            try append(hash, view)
         }
     }
 
@@ -168,8 +190,12 @@ private struct Auditor: ~Copyable {
         }
     }
 
-    func finish(_ view: borrowing StoreView) throws(StoreError) -> AuditReport {
+    private mutating func finish(_ view: borrowing StoreView) throws(StoreError) -> AuditReport {
         precondition(heads.isEmpty, "every head was within the tree")
+        let root = edge.root(hasher: &hasher)
+        guard treeHead.rootHash == root else {
+            throw .corrupt("the recorded root hash is \(treeHead.rootHash), the leaves give \(root)")
+        }
         let counts = try view.entryCounts()
         try counts.check(for: treeHead.size)
         guard counts.index == keyCount else {

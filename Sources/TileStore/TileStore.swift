@@ -43,9 +43,9 @@ package final class TileStore: Sendable {
         self.lock = lock
     }
 
-    /// Whether `folder` holds a store.
-    package static func exists(in folder: String) -> Bool {
-        FileSystem.exists(dataFile(in: folder))
+    /// Whether `folder` holds a store. Throws when it cannot be looked into.
+    package static func exists(in folder: String) throws(StoreError) -> Bool {
+        try FileSystem.exists(dataFile(in: folder))
     }
 
     /// Creates an empty store of `identity`; `folder` is made where it is absent. Throws
@@ -59,7 +59,7 @@ package final class TileStore: Sendable {
         case .lmdb(let folder):
             if try FileSystem.makeFolder(folder) { try DurableFile.syncFolder(of: folder) }
             let lock = HeldLock(try FileLock(path: "\(folder)/lock", of: "the store \(folder)"))
-            guard !exists(in: folder) else { throw .refused("\(folder) holds a store already") }
+            guard try !exists(in: folder) else { throw .refused("\(folder) holds a store already") }
             // Built beside its place and moved there whole, so that a crash leaves no half store.
             let building = "\(folder)/building"
             try removeEnvironment(building)
@@ -70,10 +70,10 @@ package final class TileStore: Sendable {
             return try openLocked(folder: folder, mode: .durable, lock: lock)
         case .ephemeral:
             let folder = try FileSystem.makeTemporaryFolder()
+            // The open files stay usable; nothing is left behind, whatever ends the process.
+            defer { try? removeEnvironment(folder) }
             let made = try makeEmpty(
                 in: folder, mode: .ephemeral, identity: identity, release: release)
-            // The open files stay usable; nothing is left behind, whatever ends the process.
-            try removeEnvironment(folder)
             return TileStore(
                 folder: folder, identity: identity, environment: made.environment,
                 tables: made.tables, lock: nil)
@@ -83,14 +83,14 @@ package final class TileStore: Sendable {
     /// Opens the store in `folder` for this process alone. Refuses one of a newer format, a truncated
     /// one, and one that another process has open.
     package static func open(folder: String) throws(StoreError) -> TileStore {
-        guard exists(in: folder) else { throw .refused("there is no store in \(folder)") }
+        guard try exists(in: folder) else { throw .refused("there is no store in \(folder)") }
         let lock = HeldLock(try FileLock(path: "\(folder)/lock", of: "the store \(folder)"))
         return try openLocked(folder: folder, mode: .durable, lock: lock)
     }
 
     /// Opens the store in `folder` for reading only, also while another process writes to it.
     package static func openForAudit(folder: String) throws(StoreError) -> TileStore {
-        guard exists(in: folder) else { throw .refused("there is no store in \(folder)") }
+        guard try exists(in: folder) else { throw .refused("there is no store in \(folder)") }
         return try openLocked(folder: folder, mode: .readOnly, lock: nil)
     }
 

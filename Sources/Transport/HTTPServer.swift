@@ -13,6 +13,7 @@ package import SystemPackage
 /// `@unchecked Sendable`: only `drain` and the constants may be used by any thread; all else
 /// is touched on the reactor's thread alone, which the reactor checks at each registration.
 package final class HTTPServer: EventHandler, @unchecked Sendable {
+    /// What is counted for the operator.
     package let counters: ServerCounters
     let reactor: Reactor
     let handler: any RequestHandler
@@ -66,6 +67,7 @@ package final class HTTPServer: EventHandler, @unchecked Sendable {
 
     // MARK: Accepting
 
+    /// Accepts connections (EventHandler).
     package func ready(_ events: ReadyEvents, of registration: Registration) {
         guard let (_, listener) = listeners.first(where: { $0.registration == registration })
         else { return }

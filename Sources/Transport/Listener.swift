@@ -10,6 +10,7 @@ package import SystemPackage
 
 /// Why an endpoint cannot be listened on.
 package struct ListenError: Error, CustomStringConvertible {
+    /// What stood in the way.
     package enum Cause: Sendable {
         /// The host is no name that the resolver knows.
         case unknownHost(String)
@@ -18,10 +19,14 @@ package struct ListenError: Error, CustomStringConvertible {
         case refused(address: String, Errno)
     }
 
+    /// The host as it was given.
     package let host: String
+    /// The port as it was given.
     package let port: UInt16
+    /// What stood in the way.
     package let cause: Cause
 
+    /// One line: the endpoint, the address where it is another, and why not.
     package var description: String {
         let endpoint = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         return switch cause {
@@ -40,6 +45,7 @@ package final class Listener: Sendable {
     let descriptor: OwnedDescriptor
     /// The address listened on, such as `127.0.0.1:6965` or `[::1]:6965`.
     package let address: String
+    /// The port listened on, also when the kernel chose it.
     package let port: UInt16
 
     /// Connections that wait to be accepted; the kernel cuts it to net.core.somaxconn.

@@ -13,6 +13,7 @@ package final class ServerCounters: Sendable {
     private let refusedCount = Atomic(0)
     private let malformedCounts = Mutex<[Status: Int]>([:])
 
+    /// Without counts.
     package init() {}
 
     /// Connections that are open now.

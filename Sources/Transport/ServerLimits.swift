@@ -20,6 +20,7 @@ package struct ServerLimits: Sendable {
     /// How long, and for how many bytes, a peer that was refused may go on sending before the
     /// connection is cut off. Cut off at once it could lose the response.
     package var lingerTimeout: Duration
+    /// See `lingerTimeout`.
     package var lingerBytesMax: Int
     /// Size of requests.
     package var request: RequestLimits
@@ -27,6 +28,7 @@ package struct ServerLimits: Sendable {
     /// holds at most this and one response.
     package var outputBytesMax: Int
 
+    /// The defaults are those of a public log.
     package init(
         connectionsMax: Int = 8_192, headTimeout: Duration = .seconds(10),
         bodyTimeout: Duration = .seconds(10), idleTimeout: Duration = .seconds(75),

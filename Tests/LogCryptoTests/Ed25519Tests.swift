@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+// Signatures: the vectors of RFC 8032, and the encodings that implementations disagree on.
+
 import LogCrypto
 import TestSupport
 import Testing

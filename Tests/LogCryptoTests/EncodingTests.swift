@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+// Hexadecimal, base64 and SHA-256: vectors, round trips, and what must be refused.
+
 import LogCrypto
 import TestSupport
 import Testing

@@ -140,7 +140,7 @@ import TileStore
         arguments: [
             (AddLeafAnswer.logged, 200, false), (.invalidSignature, 403, false),
             (.unavailable(.overloaded), 503, true), (.unavailable(.diskNearlyFull), 503, true),
-            (.unavailable(.shuttingDown), 503, true),
+            (.unavailable(.signingHalted), 503, true),
         ] as [(AddLeafAnswer, UInt16, Bool)])
     func laterAnswers(answer: AddLeafAnswer, status: UInt16, saysLater: Bool) throws {
         let exchange = try Request("/").exchange { _, _, _, response throws(StoreError) in

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+// The tree against log-go's golden data, against the definition in RFC 6962, and against itself.
+
 import LogCrypto
 import MerkleLog
 import TestSupport

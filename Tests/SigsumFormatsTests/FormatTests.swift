@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+// Leaves, tree heads, cosignatures and tokens: golden bytes, round trips, and every malformed form.
+
 import Foundation
 import LogCrypto
 import MerkleLog

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+// Key files: those that OpenSSH and sigsum-key write, and the name of what each other file is.
+
 import Foundation
 import LogCrypto
 import SigsumFormats

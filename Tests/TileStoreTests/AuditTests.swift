@@ -228,6 +228,23 @@ extension WriteTransaction {
         #expect(try TileStore.ephemeral().audit().treeHead == Golden.treeHead(0))
     }
 
+    /// Leaves that are appended during an audit are not in what it sees.
+    @Test func anAuditSeesOneState() throws {
+        let store = try TileStore.ephemeral()
+        let writer = try StoreWriter(store)
+        _ = try writer.append(Array(Golden.leaves[..<300]))
+        var next = 300
+        let report = try store.audit { _, all in
+            #expect(all == 300)
+            let said = words { try writer.append(Array(Golden.leaves[next..<next + 150])) }
+            #expect(said == "no error")
+            next += 150
+        }
+        #expect(report.treeHead == Golden.treeHead(300))
+        #expect(writer.treeHead == Golden.treeHead(600))
+        #expect(try store.audit().treeHead == Golden.treeHead(600))
+    }
+
     @Test(arguments: Damage.all)
     func eachDamageIsFound(damage: Damage) throws {
         let store = try soundStore()

@@ -75,12 +75,12 @@ import Testing
 
     @Test func stateFiles() throws {
         let folder = try TemporaryFolder()
-        #expect(!StateFiles.exist(at: folder.sth))
+        #expect(try !StateFiles.exist(at: folder.sth))
         let files = try StateFiles(signedTreeHeadPath: folder.sth)
         #expect(files.startupPath == folder.startup)
         #expect(try files.readSignedTreeHead() == nil && files.readStartup() == nil)
         try files.write(.localTree)
-        #expect(StateFiles.exist(at: folder.sth))
+        #expect(try StateFiles.exist(at: folder.sth))
         #expect(try files.readStartup() == .localTree)
         let head = TestSigner.log.signed(Golden.treeHead(7))
         try files.write(head)
