@@ -27,6 +27,21 @@ enum Processors {
     static var count: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 }
 
+enum DescriptorLimit {
+    /// Raises the number of descriptors that this process may have open to what it is allowed to
+    /// raise it to, and returns it.
+    static func raise() -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        // Both calls are given a local.
+        guard unsafe getrlimit(resource, &limit) == 0 else { return 1024 }
+        let before = limit.rlim_cur
+        limit.rlim_cur = limit.rlim_max
+        let isRaised = unsafe setrlimit(resource, &limit) == 0
+        return Int(clamping: isRaised ? limit.rlim_max : before)
+    }
+}
+
 /// A reference that is set once, after the parts that hold this box were made: for parts that refer to
 /// each other in a circle.
 final class Late<Value: Sendable>: Sendable {

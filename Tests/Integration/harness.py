@@ -11,6 +11,7 @@
 # SIGSUM_BINARY names the binary under test, SIGSUM_PEERS the folder that scripts/peers fills;
 # scripts/integration sets both.
 
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -26,6 +27,7 @@ import tempfile
 import threading
 import time
 import unittest
+from collections.abc import Sequence
 
 import ed25519
 import wire
@@ -242,6 +244,30 @@ class Server:
                 assert response.status == 202, f"{response.status} {response.text}"
         raise AssertionError("add-leaf: only 202 until the deadline")
 
+    def add_leaves(self, leaves: Sequence[wire.Leaf], connections: int = 8) -> None:
+        """Adds many leaves over some connections at once; their order in the tree is nobody's."""
+
+        def send(part: Sequence[wire.Leaf]) -> None:
+            with self.connect() as connection:
+                for leaf in part:
+                    answer = connection.request("POST", "/add-leaf", leaf.body)
+                    assert answer.status == 200, f"{answer.status} {answer.text}"
+
+        in_parallel(send, [leaves[first::connections] for first in range(connections)])
+
+    def leaves(self, size: int | None = None, internal: bool = False) -> list[bytes]:
+        """The leaves, 128 bytes each: the first `size`, or all that the internal endpoint has."""
+        leaves: list[bytes] = []
+        with self.connect(internal or size is None) as connection:
+            while size is None or len(leaves) < size:
+                end = len(leaves) + 512 if size is None else size
+                answer = connection.request("GET", f"/get-leaves/{len(leaves)}/{end}")
+                if size is None and answer.status == 404 and answer.text == "at end of tree\n":
+                    break
+                assert answer.status == 200, f"{answer.status} {answer.text}"
+                leaves += wire.parse_leaves(answer.body)
+        return leaves
+
     def tree_head(self, size_at_least: int = 0) -> wire.TreeHead:
         """The published tree head, its signature checked, once it has at least that size."""
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -322,6 +348,13 @@ class Log(Server):
         audit = self.mktree("--mode=audit")
         assert audit.returncode == 0, f"audit: {audit.returncode}\n{audit.stdout}{audit.stderr}"
 
+    def metrics(self) -> dict[str, float]:
+        """What /metrics says: `name` or `name{labels}`, without the common prefix, to its value."""
+        answer = self.get("/metrics", internal=True)
+        assert answer.status == 200, f"{answer.status} {answer.text}"
+        samples = (line.rsplit(" ", 1) for line in answer.text.splitlines() if line[:1] != "#")
+        return {name.removeprefix("sigsum_log_"): float(value) for name, value in samples}
+
     def close(self) -> None:
         super().close()
         self._notify.close()
@@ -368,6 +401,12 @@ class LogGo(Server):
                 assert time.monotonic() < deadline, f"log-go does not listen:\n{self.output}"
                 with self._changed:
                     self._changed.wait(0.01)
+
+
+def in_parallel(action, arguments: Sequence) -> list:
+    """Runs `action` on each argument in a thread of its own; returns, or raises, what they do."""
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(arguments))) as threads:
+        return list(threads.map(action, arguments))
 
 
 class _NotifySocket:

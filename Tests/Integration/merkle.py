@@ -5,7 +5,7 @@
 # for a server and too simple to be wrong.
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def hash_leaf(leaf: bytes) -> bytes:
@@ -24,6 +24,23 @@ def root(hashes: Sequence[bytes]) -> bytes:
         return hashes[0]
     split = _split(len(hashes))
     return hash_node(root(hashes[:split]), root(hashes[split:]))
+
+
+def roots(hashes: Sequence[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
+    """The roots of the trees over the first leaf hashes, of each of the sizes, in one walk."""
+    wanted, found, peaks = sorted(set(sizes)), {}, []
+    for size in range(len(hashes) + 1):
+        while wanted and wanted[0] == size:
+            value = peaks[-1][1] if peaks else root([])
+            for _, peak in reversed(peaks[:-1]):
+                value = hash_node(peak, value)
+            found[wanted.pop(0)] = value
+        if size < len(hashes):
+            peaks.append((1, hashes[size]))
+            while len(peaks) > 1 and peaks[-1][0] == peaks[-2][0]:
+                (count, left), (_, right) = peaks[-2:]
+                peaks[-2:] = [(2 * count, hash_node(left, right))]
+    return found
 
 
 def inclusion_path(hashes: Sequence[bytes], index: int) -> list[bytes]:

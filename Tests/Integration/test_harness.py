@@ -37,6 +37,10 @@ class Vectors(unittest.TestCase):
         for size in range(0, len(self.roots), 7):
             self.assertEqual(merkle.root(self.hashes[:size]), self.roots[size])
 
+    def test_many_roots(self):
+        self.assertEqual(merkle.roots(self.hashes, range(len(self.roots))),
+                         dict(enumerate(self.roots)))
+
     def test_inclusion_proofs(self):
         for case in json.loads((VECTORS / "inclusion.json").read_text()):
             size, index = case["size"], case["index"]

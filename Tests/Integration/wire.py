@@ -147,6 +147,10 @@ class Leaf:
         signature = signer.sign(b"sigsum.org/v1/tree-leaf\0" + checksum)
         return cls(message, signature, signer.public_key)
 
+    @classmethod
+    def numbered(cls, signer: ed25519.Signer, number: int) -> "Leaf":
+        return cls.make(signer, hashlib.sha256(number.to_bytes(32, "big")).digest())
+
     @property
     def encoded(self) -> bytes:
         """The 128 bytes that the tree holds."""
@@ -173,11 +177,28 @@ class TreeHead:
     signature: bytes
     cosignatures: list[tuple[bytes, int, bytes]] = field(default_factory=list)
 
-    def is_signed_by(self, public_key: bytes) -> bool:
+    @classmethod
+    def make(cls, signer: ed25519.Signer, size: int, root_hash: bytes) -> "TreeHead":
+        text = cls.signed_text(signer.public_key, size, root_hash)
+        return cls(size, root_hash, signer.sign(text))
+
+    @staticmethod
+    def signed_text(public_key: bytes, size: int, root_hash: bytes) -> bytes:
         key_hash = hashlib.sha256(public_key).hexdigest()
-        root = base64.b64encode(self.root_hash).decode("ascii")
-        text = f"sigsum.org/v1/tree/{key_hash}\n{self.size}\n{root}\n"
-        return ed25519.verify(public_key, self.signature, text.encode("ascii"))
+        root = base64.b64encode(root_hash).decode("ascii")
+        return f"sigsum.org/v1/tree/{key_hash}\n{size}\n{root}\n".encode("ascii")
+
+    def is_signed_by(self, public_key: bytes) -> bool:
+        text = self.signed_text(public_key, self.size, self.root_hash)
+        return ed25519.verify(public_key, self.signature, text)
+
+    @property
+    def encoded(self) -> bytes:
+        """The text of the sth file."""
+        return (
+            f"size={self.size}\nroot_hash={self.root_hash.hex()}\n"
+            f"signature={self.signature.hex()}\n"
+        ).encode("ascii")
 
 
 # ---- ASCII bodies. A body that is not exactly as the protocol writes it raises ValueError.

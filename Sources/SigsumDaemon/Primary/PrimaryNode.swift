@@ -133,15 +133,20 @@ private final class PrimaryNode {
 
     /// Gives the sockets to their reactors, which do not run yet.
     func listen(external: [[Listener]], internal: [Listener]) throws {
+        let limits = ConnectionLimits(
+            descriptorCount: DescriptorLimit.raise(), frontCount: external.count)
         for (index, listeners) in external.enumerated() {
             servers.append(
                 try HTTPServer(
-                    on: frontReactors[index], listeners: listeners, counters: counters[index],
+                    on: frontReactors[index], listeners: listeners,
+                    limits: ServerLimits(connectionsMax: limits.front), counters: counters[index],
                     handler: fronts[index]))
         }
         servers.append(
             try HTTPServer(
-                on: control, listeners: `internal`, counters: counters[external.count],
+                on: control, listeners: `internal`,
+                limits: ServerLimits(connectionsMax: limits.internal),
+                counters: counters[external.count],
                 handler: internalFront))
     }
 
@@ -193,6 +198,24 @@ private final class PrimaryNode {
         for verifier in verifiers { verifier.stop() }
         writerThread.stop()
         signerThread.stop()
+    }
+}
+
+/// How many connections there may be. Clients must never get the last descriptor: a tree head is
+/// published through a file that has to be opened for it.
+private struct ConnectionLimits {
+    /// Public ones, on each front.
+    let front: Int
+    /// Internal ones.
+    let `internal`: Int
+
+    /// - Parameter descriptorCount: how many the process may have.
+    init(descriptorCount: Int, frontCount: Int) {
+        // The store, the state files, standard streams; and each reactor's own with its listeners.
+        let ownCount = 64 + 8 * (frontCount + 1)
+        let count = max(0, descriptorCount - ownCount)
+        `internal` = max(8, min(1024, count / 8))
+        front = max(8, min(8192, (count - count / 8) / frontCount))
     }
 }
 
