@@ -194,7 +194,8 @@ private struct Auditor: ~Copyable {
         precondition(heads.isEmpty, "every head was within the tree")
         let root = edge.root(hasher: &hasher)
         guard treeHead.rootHash == root else {
-            throw .corrupt("the recorded root hash is \(treeHead.rootHash), the leaves give \(root)")
+            throw .corrupt(
+                "the recorded root hash is \(treeHead.rootHash), the leaves give \(root)")
         }
         let counts = try view.entryCounts()
         try counts.check(for: treeHead.size)
