@@ -7,7 +7,8 @@
 //     store-bench read --folder bench-data/store
 //     store-bench commits --folder bench-data/commits
 //
-// Commits are durable, as a primary's are: the figures are those of the device that holds the folder.
+// Commits are durable, as a primary's are: the figures are those of the device that holds the
+// folder.
 
 internal import ArgumentParser
 internal import LogCrypto

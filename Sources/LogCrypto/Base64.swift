@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Base64 (RFC 4648 section 4), by libcrypto. Only the canonical form is read: what libcrypto decodes
-// is encoded again and compared, which refuses white space, missing padding and stray bits at once.
+// Base64 (RFC 4648 section 4), by libcrypto. Only the canonical form is read: what libcrypto
+// decodes is encoded again and compared, which refuses white space, missing padding and stray bits
+// at once.
 
 internal import COpenSSL
 

@@ -11,8 +11,8 @@ package enum Hex {
         precondition(output.freeCapacity >= 2 * bytes.count)
         unsafe output.withUnsafeMutableBufferPointer { buffer, initializedCount in
             guard let base = buffer.baseAddress else { return }
-            // The uninitialised part begins here and has room for 2 * bytes.count, as checked above;
-            // what is then counted as initialised is exactly what the loop wrote.
+            // The uninitialised part begins here and has room for 2 * bytes.count, as checked
+            // above; what is then counted as initialised is exactly what the loop wrote.
             let target = unsafe UnsafeMutableRawPointer(base + initializedCount)
             unsafe bytes.withUnsafeBufferPointer { source in
                 for position in 0..<source.count {

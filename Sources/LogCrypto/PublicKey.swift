@@ -4,8 +4,8 @@
 
 internal import COpenSSL
 
-/// An Ed25519 signature of 64 bytes, R and S (RFC 8032 section 5.1.6). Any 64 bytes: whether it is a
-/// signature of something only ``PublicKey/verify(_:of:)`` can tell.
+/// An Ed25519 signature of 64 bytes, R and S (RFC 8032 section 5.1.6). Any 64 bytes: whether it is
+/// a signature of something only ``PublicKey/verify(_:of:)`` can tell.
 @frozen
 package struct Signature: FixedByteValue {
     /// 64.
@@ -28,8 +28,8 @@ package struct Signature: FixedByteValue {
     }
 }
 
-/// An Ed25519 public key of 32 bytes (RFC 8032 section 5.1.5). Any 32 bytes: an encoding that is not
-/// a point verifies nothing.
+/// An Ed25519 public key of 32 bytes (RFC 8032 section 5.1.5). Any 32 bytes: an encoding that is
+/// not a point verifies nothing.
 @frozen
 package struct PublicKey: FixedByteValue {
     /// 32.
@@ -58,7 +58,8 @@ package struct PublicKey: FixedByteValue {
 
     /// Whether `signature` is this key's signature of `message`, exactly as Go's crypto/ed25519
     /// decides it: S < L, no cofactor, R compared as bytes, small-order and non-canonical keys not
-    /// refused as such. A leaf that we accepted and verifiers refused would be in the tree for ever.
+    /// refused as such. A leaf that we accepted and verifiers refused would be in the tree for
+    /// ever.
     ///
     /// Costs about 0.1 ms: never on a reactor.
     package func verify(_ signature: Signature, of message: Span<UInt8>) -> Bool {

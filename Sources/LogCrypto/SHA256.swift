@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// SHA-256 by libcrypto's EVP. The only file that names EVP_MD functions. The algorithm is fetched once
-// for the process: OpenSSL 3 otherwise looks it up by name at each use, which costs more than the hash.
+// SHA-256 by libcrypto's EVP. The only file that names EVP_MD functions. The algorithm is fetched
+// once for the process: OpenSSL 3 otherwise looks it up by name at each use, which costs more than
+// the hash.
 
 internal import COpenSSL
 

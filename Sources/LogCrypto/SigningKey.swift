@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Ed25519 private keys (RFC 8032). With PublicKey.swift the only file that names EVP_PKEY functions.
+// Ed25519 private keys (RFC 8032). With PublicKey.swift the only file that names EVP_PKEY
+// functions.
 
 internal import COpenSSL
 
 /// An Ed25519 private key, held by libcrypto and freed with this value.
 ///
-/// Sendable: an EVP_PKEY is not changed after it was made, and libcrypto allows any number of threads
-/// to sign with one.
+/// Sendable: an EVP_PKEY is not changed after it was made, and libcrypto allows any number of
+/// threads to sign with one.
 @safe
 package struct SigningKey: ~Copyable, @unchecked Sendable {
     private let handle: OpaquePointer

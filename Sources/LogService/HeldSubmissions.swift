@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Add-leaf requests for leaves that are committed and not yet published, sent again: they wait a little,
-// so that the submitter's next question is one that can be answered. One for each reactor.
+// Add-leaf requests for leaves that are committed and not yet published, sent again: they wait a
+// little, so that the submitter's next question is one that can be answered. One for each reactor.
 
 internal import DequeModule
 package import MerkleLog
 
-/// Waiters for publication, each until its deadline. As all wait equally long, they stand in the order of
-/// their deadlines.
+/// Waiters for publication, each until its deadline. As all wait equally long, they stand in the
+/// order of their deadlines.
 package struct HeldSubmissions<Instant: InstantProtocol, Waiter> {
     private let countMax: Int
     private var held: Deque<(index: LeafIndex, deadline: Instant, waiter: Waiter)> = []
@@ -22,8 +22,8 @@ package struct HeldSubmissions<Instant: InstantProtocol, Waiter> {
     /// When the first of them has waited long enough.
     package var nextDeadline: Instant? { held.first?.deadline }
 
-    /// Holds `waiter` until the leaf at `index` is published or `deadline`, which is not before that of
-    /// any other. False when there are too many: answer at once.
+    /// Holds `waiter` until the leaf at `index` is published or `deadline`, which is not before
+    /// that of any other. False when there are too many: answer at once.
     package mutating func hold(_ waiter: Waiter, for index: LeafIndex, until deadline: Instant)
         -> Bool
     {

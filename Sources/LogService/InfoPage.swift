@@ -47,8 +47,8 @@ package struct InfoPage {
             .ok, contentType: "text/html; charset=utf-8", body: Array(page.utf8).span)
     }
 
-    /// `text` as HTML. By scalars: a combining mark after `<` makes another character of the two, but
-    /// not for a browser.
+    /// `text` as HTML. By scalars: a combining mark after `<` makes another character of the two,
+    /// but not for a browser.
     static func escaped(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {

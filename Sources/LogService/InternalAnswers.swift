@@ -25,8 +25,8 @@ package final class InternalAnswers {
         self.metrics = metrics
     }
 
-    /// Answers the request with `head`, whose ranges are in `bytes`. Throws when the store fails; then
-    /// nothing is written.
+    /// Answers the request with `head`, whose ranges are in `bytes`. Throws when the store fails;
+    /// then nothing is written.
     package func answer(
         _ head: RequestHead, bytes: Span<UInt8>, response: inout ResponseWriter
     ) throws(StoreError) -> Answer {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// A primary's public face: one for each reactor. Reads are answered here and now; of add-leaf the part
-// that needs no waiting.
+// A primary's public face: one for each reactor. Reads are answered here and now; of add-leaf the
+// part that needs no waiting.
 
 package import HTTPWire
 package import LogCrypto
@@ -44,8 +44,8 @@ package final class PrimaryAnswers {
         self.infoPage = infoPage
     }
 
-    /// Answers the request with `head`, whose ranges are in `bytes`. Throws when the store fails; then
-    /// nothing is written.
+    /// Answers the request with `head`, whose ranges are in `bytes`. Throws when the store fails;
+    /// then nothing is written.
     package func answer(
         _ head: RequestHead, bytes: Span<UInt8>, body: Span<UInt8>,
         response: inout ResponseWriter

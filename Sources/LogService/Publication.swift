@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// What the world sees: the published tree head, its tree, and the response that says so. Immutable, and
-// swapped whole, so that a reader holds one consistent state for as long as it answers.
+// What the world sees: the published tree head, its tree, and the response that says so. Immutable,
+// and swapped whole, so that a reader holds one consistent state for as long as it answers.
 
 internal import HTTPWire
 internal import SigsumFormats

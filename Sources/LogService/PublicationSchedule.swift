@@ -2,8 +2,8 @@
 
 // When the next tree head is due.
 
-/// The times between publications: soon after a new leaf, but not more often than `minInterval`; after
-/// `interval` in any case, so that cosignatures stay fresh.
+/// The times between publications: soon after a new leaf, but not more often than `minInterval`;
+/// after `interval` in any case, so that cosignatures stay fresh.
 package struct PublicationSchedule<Instant: InstantProtocol>
 where Instant.Duration == Swift.Duration {
     private let interval: Swift.Duration

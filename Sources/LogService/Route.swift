@@ -7,8 +7,8 @@
 //     <prefix>/get-leaves                                 a redirect to the same with a slash
 //     <prefix>/                                           the page about the log
 //
-// A query is ignored and percent-encoded bytes are decoded. What the numbers may be is for the answers to
-// check: it depends on the tree.
+// A query is ignored and percent-encoded bytes are decoded. What the numbers may be is for the
+// answers to check: it depends on the tree.
 
 package import HTTPWire
 package import LogCrypto

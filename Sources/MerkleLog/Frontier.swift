@@ -5,7 +5,8 @@
 
 package import LogCrypto
 
-/// The full subtrees of a tree, largest first: what is needed to append leaves and to know the root.
+/// The full subtrees of a tree, largest first: what is needed to append leaves and to know the
+/// root.
 package struct Frontier: Sendable {
     /// The number of leaves.
     package private(set) var size: TreeSize
@@ -18,8 +19,8 @@ package struct Frontier: Sendable {
         peaks = []
     }
 
-    /// The frontier of the tree of `size` leaves in `source`, of which one hash is read for each bit
-    /// set in the size.
+    /// The frontier of the tree of `size` leaves in `source`, of which one hash is read for each
+    /// bit set in the size.
     package init<Source: NodeSource & ~Copyable>(
         of size: TreeSize, in source: borrowing Source
     ) throws(Source.Failure) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Inclusion and consistency proofs (RFC 6962 sections 2.1.1 and 2.1.2; the walks are those of RFC 9162
-// sections 2.1.3 and 2.1.4, which need no recursion). Proving reads hashes of full subtrees and
-// computes only the one node on the right edge that no full subtree has.
+// Inclusion and consistency proofs (RFC 6962 sections 2.1.1 and 2.1.2; the walks are those of RFC
+// 9162 sections 2.1.3 and 2.1.4, which need no recursion). Proving reads hashes of full subtrees
+// and computes only the one node on the right edge that no full subtree has.
 
 package import LogCrypto
 
@@ -19,8 +19,8 @@ package enum Proof {
     /// The longest proof possible, in hashes: trees have at most 2^63-1 leaves.
     package static var hashesMax: Int { 64 }
 
-    /// Proves that the leaf at `index` is in the tree of the first `size` leaves: its sibling first.
-    /// Nothing is emitted for a tree of one leaf. Traps unless the leaf is within `size`.
+    /// Proves that the leaf at `index` is in the tree of the first `size` leaves: its sibling
+    /// first. Nothing is emitted for a tree of one leaf. Traps unless the leaf is within `size`.
     @inlinable
     package static func proveInclusion<Source: NodeSource & ~Copyable>(
         of index: LeafIndex, in size: TreeSize, from source: borrowing Source,

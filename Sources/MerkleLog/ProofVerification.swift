@@ -33,8 +33,8 @@ extension Proof {
         return last == 0 && hash == root
     }
 
-    /// Whether `path` proves that the tree of `oldSize` leaves and root hash `oldRoot` is a prefix of
-    /// the one of `size` leaves and root hash `root`. Every tree continues the empty one.
+    /// Whether `path` proves that the tree of `oldSize` leaves and root hash `oldRoot` is a prefix
+    /// of the one of `size` leaves and root hash `root`. Every tree continues the empty one.
     package static func verifyConsistency(
         from oldSize: TreeSize, oldRoot: Digest, to size: TreeSize, root: Digest, path: [Digest]
     ) -> Bool {

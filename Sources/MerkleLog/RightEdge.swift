@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The part of the tree that is not yet in complete tiles: at most 255 nodes and their parents on each
-// tile level. The writer appends to it; whoever proves reads the nodes that no complete tile has.
+// The part of the tree that is not yet in complete tiles: at most 255 nodes and their parents on
+// each tile level. The writer appends to it; whoever proves reads the nodes that no complete tile
+// has.
 
 package import LogCrypto
 
@@ -51,8 +52,8 @@ package struct RightEdge: Sendable {
         tiles = []
     }
 
-    /// Rebuilds the edge of a tree of `size` leaves from `source`, which must hold the bottom rows of
-    /// the unfinished tiles: at most 255 hashes a level are read, all others computed.
+    /// Rebuilds the edge of a tree of `size` leaves from `source`, which must hold the bottom rows
+    /// of the unfinished tiles: at most 255 hashes a level are read, all others computed.
     package init<Source: NodeSource & ~Copyable>(
         of size: TreeSize, from source: borrowing Source, hasher: inout TreeHasher
     ) throws(Source.Failure) {
@@ -93,8 +94,8 @@ package struct RightEdge: Sendable {
         size = size.advanced(by: 1)
     }
 
-    /// The hash of a node that is complete in this tree and lies in an unfinished tile of it; nil when
-    /// its tile is complete.
+    /// The hash of a node that is complete in this tree and lies in an unfinished tile of it; nil
+    /// when its tile is complete.
     @inlinable
     package func hash(of node: Node) -> Digest? {
         let position = TilePosition(of: node)

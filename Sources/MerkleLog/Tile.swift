@@ -42,7 +42,8 @@ package struct Tile: Hashable, Sendable {
 
 /// Where a node is found: a tile, and the node's place among the tile's 511.
 ///
-/// A tile's nodes are kept row by row, bottom row first: 256 of row 0, 128 of row 1, ... 1 of row 8.
+/// A tile's nodes are kept row by row, bottom row first: 256 of row 0, 128 of row 1, ... 1 of row
+/// 8.
 @frozen
 package struct TilePosition: Hashable, Sendable {
     /// The tile.

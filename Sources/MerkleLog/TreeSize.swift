@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Sizes and indices of the tree. A size counts leaves, an index names one: mixing them up is how proofs
-// go wrong, so they are different types.
+// Sizes and indices of the tree. A size counts leaves, an index names one: mixing them up is how
+// proofs go wrong, so they are different types.
 
 /// A number of leaves, 0...2^63-1 (the largest integer of the Sigsum wire format).
 @frozen

@@ -2,8 +2,8 @@
 //
 // Work handed from any thread to one consumer thread, in order. Shared by the reactor, which waits
 // for it among its other events, and by ThreadExecutor, which waits for nothing else. The consumer
-// is woken through an eventfd, and only when it said that it goes to sleep: while it is busy, posting
-// costs no system call.
+// is woken through an eventfd, and only when it said that it goes to sleep: while it is busy,
+// posting costs no system call.
 
 import CLinux
 import Synchronization

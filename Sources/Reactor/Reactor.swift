@@ -9,11 +9,11 @@
 //
 // What a job posts waits for the next iteration, so neither jobs nor timers can starve descriptors.
 //
-// Level-triggered, on purpose: after one receive the handler may leave the rest in the socket and be
-// called again, which keeps a busy peer from holding the loop. With edges each handler would have to
-// read until EAGAIN (a second system call per request) or keep its own list of sockets that still hold
-// bytes. The price is that the kernel looks at a served socket once more in the next epoll_wait,
-// without another call; a handler that stops reading pays an epoll_ctl.
+// Level-triggered, on purpose: after one receive the handler may leave the rest in the socket and
+// be called again, which keeps a busy peer from holding the loop. With edges each handler would
+// have to read until EAGAIN (a second system call per request) or keep its own list of sockets that
+// still hold bytes. The price is that the kernel looks at a served socket once more in the next
+// epoll_wait, without another call; a handler that stops reading pays an epoll_ctl.
 //
 // The protocols spoken over the descriptors are their handlers' business.
 
@@ -61,8 +61,9 @@ package final class Reactor: SerialExecutor, @unchecked Sendable {
         now = clock()
         epoll = try Epoll()
         jobs = try JobQueue(isBlocking: false)
-        // The bell's number has generation 0, which no registration has. Its events need no handler:
-        // that poll returned is all. Edge-triggered, so that the counter never has to be read back.
+        // The bell's number has generation 0, which no registration has. Its events need no
+        // handler: that poll returned is all. Edge-triggered, so that the counter never has to be
+        // read back.
         let bell = Registration(descriptor: jobs.bell.rawValue, generation: 0)
         try epoll.add(bell, for: [.read, .edge])
     }

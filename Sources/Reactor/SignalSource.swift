@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Signals as events of the loop (signalfd), so that a handler may do anything, on a thread it knows,
-// rather than the little that is allowed in a signal handler. What a signal means is decided by
-// whoever receives it.
+// Signals as events of the loop (signalfd), so that a handler may do anything, on a thread it
+// knows, rather than the little that is allowed in a signal handler. What a signal means is decided
+// by whoever receives it.
 
 import CLinux
 package import SystemPackage
@@ -27,15 +27,15 @@ package enum Signal: CaseIterable, Sendable {
 
 /// Reports signals to a closure on a reactor's thread.
 ///
-/// Blocked signals wait in the kernel until a source reads them, so one that comes before the source
-/// exists is not lost.
+/// Blocked signals wait in the kernel until a source reads them, so one that comes before the
+/// source exists is not lost.
 package final class SignalSource: EventHandler {
     private let descriptor: OwnedDescriptor
     private let receive: (Signal) -> Void
 
     /// Blocks all of `Signal` in the calling thread and in those it starts from now on, and ignores
-    /// SIGPIPE in the whole process. To be called in `main` before any other thread exists: a thread
-    /// that does not block a signal would take it, and the process would end.
+    /// SIGPIPE in the whole process. To be called in `main` before any other thread exists: a
+    /// thread that does not block a signal would take it, and the process would end.
     package static func claimSignals() {
         var set = Self.signalSet()
         // A local set is read; the old one is not asked for.
@@ -44,8 +44,8 @@ package final class SignalSource: EventHandler {
         clinux_ignore_signal(SIGPIPE)
     }
 
-    /// Calls `receive` for each signal, several pending ones of one kind being one. The reactor keeps
-    /// the source alive to the end of its run.
+    /// Calls `receive` for each signal, several pending ones of one kind being one. The reactor
+    /// keeps the source alive to the end of its run.
     ///
     /// - Throws: the kernel's refusal of the descriptor.
     @discardableResult

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // A thread for work that blocks: the store's writer, whose commits wait for the disk, name lookups
-// that wait for other machines. An actor whose executor this is runs on that thread alone, so what it
-// owns may be bound to the thread, as a write transaction of LMDB is.
+// that wait for other machines. An actor whose executor this is runs on that thread alone, so what
+// it owns may be bound to the thread, as a write transaction of LMDB is.
 
 import CLinux
 import Synchronization

@@ -2,7 +2,8 @@
 //
 // Timers of one reactor, earliest first: a heap of small entries, and the actions beside it.
 // Cancelling takes the action away and leaves the entry; an entry without action is skipped when it
-// comes up, and swept out when such entries are the majority. Setting the alarm is the reactor's part.
+// comes up, and swept out when such entries are the majority. Setting the alarm is the reactor's
+// part.
 
 import HeapModule
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// `sigsum mktree`: orders how a primary begins, and audits its store. It writes nothing but the startup
-// file; the primary creates what it orders.
+// `sigsum mktree`: orders how a primary begins, and audits its store. It writes nothing but the
+// startup file; the primary creates what it orders.
 
 import CLinux
 import Glibc

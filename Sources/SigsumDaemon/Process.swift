@@ -7,8 +7,8 @@ import Logging
 import Synchronization
 
 enum Fatal {
-    /// Logs `message` and ends the process at once, with status 1, from any thread. Nothing is tidied
-    /// up: every state that this can leave is one that the next start knows.
+    /// Logs `message` and ends the process at once, with status 1, from any thread. Nothing is
+    /// tidied up: every state that this can leave is one that the next start knows.
     static func end(_ message: String) -> Never {
         Logger(label: "fatal").critical("\(message)")
         _exit(1)
@@ -42,8 +42,8 @@ enum DescriptorLimit {
     }
 }
 
-/// A reference that is set once, after the parts that hold this box were made: for parts that refer to
-/// each other in a circle.
+/// A reference that is set once, after the parts that hold this box were made: for parts that refer
+/// to each other in a circle.
 final class Late<Value: Sendable>: Sendable {
     private let box = Mutex<Value?>(nil)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a service manager wants to hear (sd_notify(3)): that the service is ready, and that it stops. A
-// datagram to the socket that $NOTIFY_SOCKET names; without that variable nothing happens.
+// What a service manager wants to hear (sd_notify(3)): that the service is ready, and that it
+// stops. A datagram to the socket that $NOTIFY_SOCKET names; without that variable nothing happens.
 
 import CLinux
 import Glibc

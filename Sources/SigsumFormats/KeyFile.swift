@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Key files: an unencrypted OpenSSH private key (openssh-portable, PROTOCOL.key), or a public key line,
-// whose private half an ssh-agent keeps. What is neither is told apart, so that the operator reads
-// what the file is and not merely that it is wrong.
+// Key files: an unencrypted OpenSSH private key (openssh-portable, PROTOCOL.key), or a public key
+// line, whose private half an ssh-agent keeps. What is neither is told apart, so that the operator
+// reads what the file is and not merely that it is wrong.
 
 package import LogCrypto
 

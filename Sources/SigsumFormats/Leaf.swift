@@ -4,8 +4,8 @@
 //
 //     checksum (32) || signature (64) || key hash (32)
 //
-// where checksum is the SHA-256 of the 32-byte message that the submitter sends, and the signature is
-// over `sigsum.org/v1/tree-leaf`, a NUL, and the checksum.
+// where checksum is the SHA-256 of the 32-byte message that the submitter sends, and the signature
+// is over `sigsum.org/v1/tree-leaf`, a NUL, and the checksum.
 
 package import LogCrypto
 package import MerkleLog
@@ -48,8 +48,9 @@ package struct Leaf: Hashable, Sendable {
     @inlinable
     package static var lineByteCount: Int { 5 + 64 + 1 + 128 + 1 + 64 + 1 }
 
-    /// Appends `leaf=<checksum> <signature> <key hash>\n` for each of the stored leaves in `leaves`,
-    /// whose count is a multiple of 128; `output` must have room for ``lineByteCount`` each.
+    /// Appends `leaf=<checksum> <signature> <key hash>\n` for each of the stored leaves in
+    /// `leaves`, whose count is a multiple of 128; `output` must have room for ``lineByteCount``
+    /// each.
     @inlinable
     package static func encodeLines(of leaves: Span<UInt8>, into output: inout OutputSpan<UInt8>) {
         for start in stride(from: 0, to: leaves.count, by: byteCount) {

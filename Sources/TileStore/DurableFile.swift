@@ -2,10 +2,11 @@
 
 // Small files that must be whole and on disk, or not there at all.
 //
-// To write: open <path>.new, write, fsync, close, rename to <path>, fsync the folder. A crash before the
-// rename leaves the old file and perhaps a <path>.new, which the next write replaces; after it, the new
-// file. BUG, known and accepted: when the fsync of the folder fails, the new file may or may not be there
-// after a crash; the caller treats that as a failed device and ends the process.
+// To write: open <path>.new, write, fsync, close, rename to <path>, fsync the folder. A crash
+// before the rename leaves the old file and perhaps a <path>.new, which the next write replaces;
+// after it, the new file. BUG, known and accepted: when the fsync of the folder fails, the new file
+// may or may not be there after a crash; the caller treats that as a failed device and ends the
+// process.
 
 internal import SystemPackage
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The system calls on files and folders that swift-system does not have, as functions that throw: the
-// only file here, but for LMDB.swift, that names C symbols.
+// The system calls on files and folders that swift-system does not have, as functions that throw:
+// the only file here, but for LMDB.swift, that names C symbols.
 
 internal import CLinux
 internal import Glibc

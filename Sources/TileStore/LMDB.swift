@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// LMDB as owned Swift values; the only file that names its C symbols. What lmdb.h's caveats demand is
-// held here: one writer thread, no read transaction across a wait, no second open in one process, and
-// mapped bytes that stay inside a closure.
+// LMDB as owned Swift values; the only file that names its C symbols. What lmdb.h's caveats demand
+// is held here: one writer thread, no read transaction across a wait, no second open in one
+// process, and mapped bytes that stay inside a closure.
 
 internal import CLMDB
 internal import Glibc
@@ -46,8 +46,8 @@ struct TextTable: Sendable {
 
 /// An open environment: the folder with data.mdb and lock.mdb.
 ///
-/// Sendable: LMDB lets any thread use an MDB_env; it is closed when the last reference goes, and every
-/// transaction's owner holds one.
+/// Sendable: LMDB lets any thread use an MDB_env; it is closed when the last reference goes, and
+/// every transaction's owner holds one.
 @safe
 final class LMDBEnvironment: @unchecked Sendable {
     private let environment: OpaquePointer
@@ -62,7 +62,8 @@ final class LMDBEnvironment: @unchecked Sendable {
         case readOnly
     }
 
-    /// Opens the environment in `folder`, which must exist. `mapBytes` is address space, not memory.
+    /// Opens the environment in `folder`, which must exist. `mapBytes` is address space, not
+    /// memory.
     init(folder: String, mapBytes: UInt64, mode: Mode) throws(LMDBError) {
         var created: OpaquePointer?
         // The out parameter is a local; on success it holds an environment that is ours to close.
@@ -75,8 +76,8 @@ final class LMDBEnvironment: @unchecked Sendable {
         try unsafe LMDBError.check(
             mdb_env_set_mapsize(environment, Int(mapBytes)), "mdb_env_set_mapsize")
         try unsafe LMDBError.check(mdb_env_set_maxdbs(environment, 8), "mdb_env_set_maxdbs")
-        // MDB_NOTLS: a read transaction belongs to its reader, not to a thread. MDB_NORDAHEAD: reads
-        // are of single pages all over the file.
+        // MDB_NOTLS: a read transaction belongs to its reader, not to a thread. MDB_NORDAHEAD:
+        // reads are of single pages all over the file.
         var flags = UInt32(MDB_NOTLS | MDB_NORDAHEAD)
         switch mode {
         case .durable: break
@@ -105,11 +106,11 @@ final class LMDBEnvironment: @unchecked Sendable {
 
     /// The number of bytes that data.mdb must have for the pages that are in use.
     ///
-    /// LMDB writes all pages up to the last one before it writes the meta page, except those that one
-    /// transaction both allocated and set free. Deletions leave such pages ("loose" ones), and this
-    /// store deletes no single key; values of more than a page do when they grow within one
-    /// transaction, and here only LMDB's own list of free pages could. Tests/TileStoreTests holds the
-    /// file to this length; a shorter one is a truncated one.
+    /// LMDB writes all pages up to the last one before it writes the meta page, except those that
+    /// one transaction both allocated and set free. Deletions leave such pages ("loose" ones), and
+    /// this store deletes no single key; values of more than a page do when they grow within one
+    /// transaction, and here only LMDB's own list of free pages could. Tests/TileStoreTests holds
+    /// the file to this length; a shorter one is a truncated one.
     var usedByteCount: Int64 {
         get throws(LMDBError) {
             var info = unsafe MDB_envinfo()
@@ -249,7 +250,8 @@ extension TableOpener where Self: ~Copyable {
     }
 }
 
-/// The write transaction: what is put shows only after ``commit()``; its end without one is an abort.
+/// The write transaction: what is put shows only after ``commit()``; its end without one is an
+/// abort.
 @safe
 struct WriteTransaction: ~Copyable, TableOpener {
     // Whoever begins a write transaction holds the environment until it has ended; a reference here
@@ -370,8 +372,8 @@ final class ReadTransaction: Transaction {
         unsafe mdb_txn_abort(handle)
     }
 
-    /// Begins: what is committed now is what is read until ``reset()``. It must not stay open across
-    /// a wait, since pages that it can see are not used again.
+    /// Begins: what is committed now is what is read until ``reset()``. It must not stay open
+    /// across a wait, since pages that it can see are not used again.
     func renew() throws(LMDBError) {
         precondition(!isActive, "a read transaction inside another")
         // Reset before, so it can be renewed.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// How a primary begins, from whatever a crash, an operator or a second instance left: the sth file, the
-// startup file, the store, and the signed head in the store's meta table ("recorded").
+// How a primary begins, from whatever a crash, an operator or a second instance left: the sth file,
+// the startup file, the store, and the signed head in the store's meta table ("recorded").
 //
 //     startup file   sth file      store           then
 //     ------------   -----------   -------------   ------------------------------------------------
@@ -18,8 +18,9 @@
 //     local-tree     other head    any             refused: they contradict each other
 //     local-tree     any           none            refused: there is no local tree
 //
-// and in each line the heads' root hashes must be those of the store, and their signatures the log key's.
-// The sth file is written first, then the record in the store, then the startup file is removed.
+// and in each line the heads' root hashes must be those of the store, and their signatures the log
+// key's. The sth file is written first, then the record in the store, then the startup file is
+// removed.
 
 internal import LogCrypto
 internal import MerkleLog
@@ -113,8 +114,8 @@ package struct PublishedTree: Sendable {
         self.tree = tree
     }
 
-    /// A head with its tree, whose edge is rebuilt from the store. Throws unless it is the head of the
-    /// first leaves there.
+    /// A head with its tree, whose edge is rebuilt from the store. Throws unless it is the head of
+    /// the first leaves there.
     init(head: CosignedTreeHead, storedIn reader: StoreReader) throws(StoreError) {
         let treeHead = head.signedTreeHead.treeHead
         var hasher = TreeHasher()
@@ -281,7 +282,8 @@ private struct Opening {
         _ = try TreeHeadKeeper.frontier(of: head, reader, hasher: &hasher)
     }
 
-    /// A tree that is about to be signed as it stands: its leaves that no signature covers are hashed.
+    /// A tree that is about to be signed as it stands: its leaves that no signature covers are
+    /// hashed.
     private func rehash(
         after recorded: SignedTreeHead?, writer: StoreWriter, reader: StoreReader
     ) throws(StoreError) {

@@ -2,12 +2,12 @@
 
 // The two kinds of large value, written once when a tile is complete and never again:
 //
-//     slab   256 leaves of 128 bytes || 511 nodes of 32 bytes || checksum of 16 bytes   49,136 bytes
-//     tile                              511 nodes of 32 bytes || checksum of 16 bytes   16,368 bytes
+//     slab   256 leaves of 128 bytes || 511 nodes of 32 || checksum of 16   49,136 bytes
+//     tile                              511 nodes of 32 || checksum of 16   16,368 bytes
 //
-// With LMDB's 16-byte page header they fill exactly twelve and four pages. The nodes stand row by row as TilePosition counts
-// them. The checksum is the first half of the SHA-256 of all before it: it finds what a device has
-// changed; the auditor re-hashes in any case.
+// With LMDB's 16-byte page header they fill exactly twelve and four pages. The nodes stand row by
+// row as TilePosition counts them. The checksum is the first half of the SHA-256 of all before it:
+// it finds what a device has changed; the auditor re-hashes in any case.
 
 internal import LogCrypto
 internal import MerkleLog
@@ -25,8 +25,8 @@ enum Slab {
     /// The length of a higher tile: 16,368.
     static let tileByteCount = nodeByteCount + checksumByteCount
 
-    /// The value for a tile of the tree's `level`: with `leaves`, the stored bytes of its 256 leaves,
-    /// at level 0, and without any above.
+    /// The value for a tile of the tree's `level`: with `leaves`, the stored bytes of its 256
+    /// leaves, at level 0, and without any above.
     static func encode(leaves: [UInt8], nodes: [Digest]) -> [UInt8] {
         precondition(leaves.count == leafByteCount || leaves.isEmpty)
         precondition(nodes.count == Tile.nodeCount)

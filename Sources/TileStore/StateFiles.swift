@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The two small files beside the store: the last signed tree head, and the order that mktree leaves for
-// the primary's next start. The formats are log-go's.
+// The two small files beside the store: the last signed tree head, and the order that mktree leaves
+// for the primary's next start. The formats are log-go's.
 
 package import SigsumFormats
 

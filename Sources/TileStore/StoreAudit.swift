@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The auditor: believes nothing that is stored but the leaf bytes, and compares everything else with what
-// follows from them.
+// The auditor: believes nothing that is stored but the leaf bytes, and compares everything else
+// with what follows from them.
 
 internal import LogCrypto
 internal import MerkleLog
@@ -16,16 +16,17 @@ package struct AuditReport: Hashable, Sendable {
 }
 
 extension TileStore {
-    /// Walks the whole store: leaf bytes to leaf hashes to the nodes of every tile to the root hash,
-    /// every checksum, the index from leaf hash to leaf and back, and each of `heads` (with its name
-    /// for the message), as well as the heads that the store itself keeps, against the tree of its
-    /// size. Throws ``StoreError/corrupt(_:)`` at the first difference.
+    /// Walks the whole store: leaf bytes to leaf hashes to the nodes of every tile to the root
+    /// hash, every checksum, the index from leaf hash to leaf and back, and each of `heads` (with
+    /// its name for the message), as well as the heads that the store itself keeps, against the
+    /// tree of its size. Throws ``StoreError/corrupt(_:)`` at the first difference.
     ///
-    /// A running primary may go on meanwhile: what is complete never changes, so the walk takes a new
-    /// transaction every few slabs (a long one would make the file grow) and ends when it has caught
-    /// up with what is committed.
+    /// A running primary may go on meanwhile: what is complete never changes, so the walk takes a
+    /// new transaction every few slabs (a long one would make the file grow) and ends when it has
+    /// caught up with what is committed.
     ///
-    /// - Parameter progress: called after every 256 leaves with the number done and the number there
+    /// - Parameter progress: called after every 256 leaves with the number done and the number
+    ///   there
     ///   are.
     package func audit(
         heads: [(name: String, treeHead: TreeHead)] = [],
@@ -124,7 +125,8 @@ private struct Auditor: ~Copyable {
         }
     }
 
-    /// The leaf's entry must name it; the leaf that stands first in an entry also answers for the rest.
+    /// The leaf's entry must name it; the leaf that stands first in an entry also answers for the
+    /// rest.
     private mutating func checkIndex(
         _ index: LeafIndex, _ hash: Digest, _ view: borrowing StoreView
     ) throws(StoreError) {

@@ -38,7 +38,8 @@ package final class StoreReader {
     /// Calls `body` with what is committed now. Nothing may be waited for inside: pages that a read
     /// transaction can see are not used again.
     ///
-    /// - Parameter tree: the tree that proofs will be made in; without one, nodes of unfinished tiles
+    /// - Parameter tree: the tree that proofs will be made in; without one, nodes of unfinished
+    ///   tiles
     ///   are computed from the leaves.
     package func read<Result>(
         tree: TreeSnapshot? = nil, _ body: (borrowing StoreView) throws(StoreError) -> Result
@@ -158,8 +159,8 @@ package struct StoreView: ~Copyable, NodeSource {
     }
 
     /// The hash of a node that is complete in the committed tree (and, with a tree given to
-    /// ``StoreReader/read(tree:_:)``, in that one): read from a tile or the edge. Only without a tree
-    /// are nodes of unfinished tiles computed.
+    /// ``StoreReader/read(tree:_:)``, in that one): read from a tile or the edge. Only without a
+    /// tree are nodes of unfinished tiles computed.
     package borrowing func hash(of node: Node) throws(StoreError) -> Digest {
         if let hash = edge?.hash(of: node) { return hash }
         let position = TilePosition(of: node)

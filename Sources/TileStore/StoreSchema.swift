@@ -4,7 +4,7 @@
 //
 //     slabs   slab number            -> slab (Slab.swift)
 //     tiles   level << 56 | number   -> tile of level 1 and up
-//     tail    leaf index             -> 128 bytes of a leaf that no slab has yet, fewer than 256 rows
+//     tail    leaf index             -> 128 bytes of a leaf that no slab has yet; under 256 rows
 //     index   8 bytes of leaf hash   -> one or more leaf indices of 6 bytes
 //     meta    text                   -> what the store is, and its heads
 //
@@ -52,8 +52,9 @@ extension Tile {
     var key: UInt64 { UInt64(level) << 56 | index }
 }
 
-/// The values of the index: leaf indices of six bytes, one after the other. Nearly always there is one;
-/// that eight bytes of two leaf hashes are equal is what somebody may go to lengths to bring about.
+/// The values of the index: leaf indices of six bytes, one after the other. Nearly always there is
+/// one; that eight bytes of two leaf hashes are equal is what somebody may go to lengths to bring
+/// about.
 enum IndexEntry {
     /// The bytes of one leaf index: enough for 2^48 leaves, far beyond what the map can hold.
     static let byteCount = 6

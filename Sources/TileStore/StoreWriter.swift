@@ -2,12 +2,12 @@
 
 // Appending: one batch, one transaction, one commit. In it, together or not at all:
 //
-//     each new leaf's index entry; its row in the tail, or its slab when that is full; the higher tiles
-//     that this completes; the size and the root hash
+//     each new leaf's index entry; its row in the tail, or its slab when that is full; the higher
+//     tiles that this completes; the size and the root hash
 //
-// so that a crash leaves the tree before the batch or after it. A commit that fails may have met a broken
-// device, and what the next one would find is unknown: the writer is dead then, the process must end,
-// and the next start checks what is stored.
+// so that a crash leaves the tree before the batch or after it. A commit that fails may have met a
+// broken device, and what the next one would find is unknown: the writer is dead then, the process
+// must end, and the next start checks what is stored.
 
 package import LogCrypto
 package import MerkleLog
@@ -48,8 +48,8 @@ package enum AppendedLeaf: Hashable, Sendable {
     }
 }
 
-/// The one that appends. Only ever used on one thread; a second one of the same store would wait for
-/// ever in LMDB.
+/// The one that appends. Only ever used on one thread; a second one of the same store would wait
+/// for ever in LMDB.
 package final class StoreWriter {
     private let store: TileStore
     private var hasher = TreeHasher()
@@ -131,8 +131,8 @@ package final class StoreWriter {
         let oldSize = treeHead.size
         var positions: [AppendedLeaf] = []
         positions.reserveCapacity(leaves.count)
-        // Leaves of this batch that are in the tail or in a slab of it are not in LMDB until the end:
-        // a candidate index from oldSize on is compared with the batch's own hashes.
+        // Leaves of this batch that are in the tail or in a slab of it are not in LMDB until the
+        // end: a candidate index from oldSize on is compared with the batch's own hashes.
         var newHashes: [Digest] = []
         var finishedSlab = false
         for leaf in leaves {

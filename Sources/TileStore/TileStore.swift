@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// An open store: what it is, and the doors to it. StoreWriter appends, StoreReader reads, StoreAudit
-// walks everything.
+// An open store: what it is, and the doors to it. StoreWriter appends, StoreReader reads,
+// StoreAudit walks everything.
 
 internal import LogCrypto
 internal import MerkleLog
@@ -80,8 +80,8 @@ package final class TileStore: Sendable {
         }
     }
 
-    /// Opens the store in `folder` for this process alone. Refuses one of a newer format, a truncated
-    /// one, and one that another process has open.
+    /// Opens the store in `folder` for this process alone. Refuses one of a newer format, a
+    /// truncated one, and one that another process has open.
     package static func open(folder: String) throws(StoreError) -> TileStore {
         guard try exists(in: folder) else { throw .refused("there is no store in \(folder)") }
         let lock = HeldLock(try FileLock(path: "\(folder)/lock", of: "the store \(folder)"))

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // The last signed tree head, and the one way to sign the next. A log that signs two trees that
-// contradict each other is finished for ever, so before each signature the leaves that are new since the
-// last one are read back from the store and hashed again:
+// contradict each other is finished for ever, so before each signature the leaves that are new
+// since the last one are read back from the store and hashed again:
 //
-//     stored leaves -> frontier of the last signed tree, extended -> root hash == the committed one?
+//     stored leaves -> last signed tree's frontier, extended -> root hash == the committed one?
 //
 // Then the head is signed and written to the sth file. Only after that may anybody see it. A crash
-// before the rename leaves the old head, which the next start signs past; a crash after it leaves the sth
-// file a step ahead of the store's record, which the next start repairs (PrimaryStart).
+// before the rename leaves the old head, which the next start signs past; a crash after it leaves
+// the sth file a step ahead of the store's record, which the next start repairs (PrimaryStart).
 
 package import LogCrypto
 internal import MerkleLog
@@ -95,7 +95,8 @@ package final class TreeHeadKeeper {
         return signed
     }
 
-    /// The frontier of the first `treeHead.size` leaves, whose root hash must be that of `treeHead`.
+    /// The frontier of the first `treeHead.size` leaves, whose root hash must be that of
+    /// `treeHead`.
     static func frontier(
         of treeHead: TreeHead, _ reader: StoreReader, hasher: inout TreeHasher
     ) throws(StoreError) -> Frontier {
@@ -111,9 +112,9 @@ package final class TreeHeadKeeper {
         return frontier
     }
 
-    /// `frontier` with the stored leaves up to the size of `treeHead`, hashed now, whose root hash must
-    /// be that of `treeHead`. Reads a slab's worth in each transaction: a long one would keep pages from
-    /// being used again.
+    /// `frontier` with the stored leaves up to the size of `treeHead`, hashed now, whose root hash
+    /// must be that of `treeHead`. Reads a slab's worth in each transaction: a long one would keep
+    /// pages from being used again.
     static func extend(
         _ frontier: Frontier, to treeHead: TreeHead, _ reader: StoreReader,
         hasher: inout TreeHasher

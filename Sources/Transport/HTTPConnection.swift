@@ -10,8 +10,8 @@
 // In the common case that is one receive and one send per request, or per batch of pipelined ones.
 //
 // Nothing is received or handled while output waits for the peer, and nothing is handled while a
-// deferred response is outstanding; meanwhile the input buffer fills up and then reading pauses. So a
-// connection holds at most one input buffer, `outputBytesMax` of output and one response.
+// deferred response is outstanding; meanwhile the input buffer fills up and then reading pauses. So
+// a connection holds at most one input buffer, `outputBytesMax` of output and one response.
 
 import HTTPWire
 import Reactor
@@ -61,8 +61,8 @@ final class HTTPConnection: EventHandler {
     /// Rendering stopped because there was enough output, not because there was no request.
     private var isCutShort = false
 
-    /// Moving the deadline is an assignment. The alarm, a timer of the reactor, is set anew only when
-    /// it rings too early, or would ring too late.
+    /// Moving the deadline is an assignment. The alarm, a timer of the reactor, is set anew only
+    /// when it rings too early, or would ring too late.
     private var wait = Wait.nothing
     private var deadline = MonotonicInstant(nanoseconds: .max)
     private var alarm: Timer?
@@ -233,7 +233,8 @@ final class HTTPConnection: EventHandler {
         stage = .closing
     }
 
-    /// Sends once. When the kernel takes a part only, it would take no more now, and will tell when.
+    /// Sends once. When the kernel takes a part only, it would take no more now, and will tell
+    /// when.
     private func flush() {
         if output.isEmpty { return }
         switch socket.send(output.span.extracting(sent...)) {
@@ -277,8 +278,8 @@ final class HTTPConnection: EventHandler {
         }
     }
 
-    /// What the reactor is to report. With enough output rendered and sent, room for more is awaited
-    /// though it is there: so other connections have their turn in between.
+    /// What the reactor is to report. With enough output rendered and sent, room for more is
+    /// awaited though it is there: so other connections have their turn in between.
     private var interest: Interest {
         if !output.isEmpty || isCutShort { return .write }
         return isInputEnded || !input.hasRoom ? [] : .read

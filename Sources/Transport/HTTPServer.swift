@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Accepts the connections of one endpoint on one reactor and holds what they share: limits, handler,
-// buffers between two uses, the Date field of the second. What happens on a connection stands in
-// HTTPConnection.
+// Accepts the connections of one endpoint on one reactor and holds what they share: limits,
+// handler, buffers between two uses, the Date field of the second. What happens on a connection
+// stands in HTTPConnection.
 
 import HTTPWire
 package import Reactor
@@ -99,8 +99,8 @@ package final class HTTPServer: EventHandler, @unchecked Sendable {
         }
     }
 
-    /// Says why, as far as that can be done without waiting: the response fits into the new socket's
-    /// empty buffer, and the peer finds it there though the connection is closed.
+    /// Says why, as far as that can be done without waiting: the response fits into the new
+    /// socket's empty buffer, and the peer finds it there though the connection is closed.
     private func refuse(_ socket: consuming OwnedDescriptor) {
         counters.connectionRefused()
         var writer = ResponseWriter(output: takeOutput(), date: date)
@@ -115,8 +115,8 @@ package final class HTTPServer: EventHandler, @unchecked Sendable {
     }
 
     /// The connection that could not be accepted keeps its listener readable, and the loop would
-    /// spin. So nothing is accepted until a connection closes or the pause is over; who waits, waits in
-    /// the listener's backlog.
+    /// spin. So nothing is accepted until a connection closes or the pause is over; who waits,
+    /// waits in the listener's backlog.
     private func pauseAccepting() {
         guard pause == nil else { return }
         for (registration, _) in listeners {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Sockets that listen. Several reactors share an address by SO_REUSEPORT, and the kernel spreads
-// connections over their sockets; a second process started by mistake must not join them. Who accepts
-// is HTTPServer's part.
+// connections over their sockets; a second process started by mistake must not join them. Who
+// accepts is HTTPServer's part.
 
 import CLinux
 import Reactor

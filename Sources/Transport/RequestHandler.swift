@@ -24,8 +24,8 @@ package protocol RequestHandler: AnyObject {
     ///   - head: ranges into `bytes`.
     ///   - bytes: the request as received.
     ///   - body: its content; chunked bodies are decoded.
-    ///   - response: where the response goes, begun and ended within this call. Setting its framing's
-    ///     persistence to `.close` before ends the connection after it.
+    ///   - response: where the response goes, begun and ended within this call. Setting its
+    ///     framing's persistence to `.close` before ends the connection after it.
     ///   - ticket: draws the ticket of this request, the same at each call. The handler must return
     ///     `.deferred` if it will use the ticket, and `.answered` if not.
     func handle(

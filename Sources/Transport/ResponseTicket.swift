@@ -5,8 +5,8 @@
 package import HTTPWire
 import Reactor
 
-/// Stands for a request whose response was deferred. It keeps neither the connection nor the request
-/// alive.
+/// Stands for a request whose response was deferred. It keeps neither the connection nor the
+/// request alive.
 package struct ResponseTicket: Sendable, Hashable {
     private let reactor: Reactor
     private let registration: Registration

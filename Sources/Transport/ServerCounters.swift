@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a server counts for the operator. Requests that reach a handler are counted by those who know
-// what they mean.
+// What a server counts for the operator. Requests that reach a handler are counted by those who
+// know what they mean.
 
 package import HTTPWire
 import Synchronization

@@ -17,7 +17,8 @@ import SystemPackage
 
     /// The addresses to listen on for a host, each once, in the resolver's order.
     ///
-    /// - Parameter host: a name or a literal address; empty stands for every address of the machine.
+    /// - Parameter host: a name or a literal address; empty stands for every address of the
+    ///   machine.
     /// - Throws: what the resolver says.
     static func resolve(host: String, port: UInt16) throws(ResolverError) -> [SocketAddress] {
         var hints = unsafe addrinfo()

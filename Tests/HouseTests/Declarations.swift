@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Finding declarations in blanked source: by the shape of their first line and by counting braces. It
-// need not understand Swift, only the Swift that the formatter leaves.
+// Finding declarations in blanked source: by the shape of their first line and by counting braces.
+// It need not understand Swift, only the Swift that the formatter leaves.
 
 extension SourceFile {
     /// The modules imported and the indices of their lines.
@@ -18,7 +18,8 @@ extension SourceFile {
         }
     }
 
-    /// The lines of each function, initialiser and the like, from its first line to its brace's end.
+    /// The lines of each function, initialiser and the like, from its first line to its brace's
+    /// end.
     var functions: [Range<Int>] {
         var functions: [Range<Int>] = []
         for (index, line) in code.enumerated() where Self.beginsFunction(line) {
@@ -27,8 +28,8 @@ extension SourceFile {
         return functions
     }
 
-    /// Whether the declaration that begins at this line is `package` and one that has a meaning of its
-    /// own: no import, no setter's access, no conformance.
+    /// Whether the declaration that begins at this line is `package` and one that has a meaning of
+    /// its own: no import, no setter's access, no conformance.
     func isPackageDeclaration(_ index: Int) -> Bool {
         var words = code[index].split(separator: " ").map(String.init)
         while let first = words.first, first.hasPrefix("@") { words.removeFirst() }

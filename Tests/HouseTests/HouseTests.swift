@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// What a formatter cannot see: that the sources are the house that docs/architecture.md describes, and are
-// written as we write. Each check collects all violations and names their places.
+// What a formatter cannot see: that the sources are the house that docs/architecture.md describes,
+// and are written as we write. Each check collects all violations and names their places.
 
 import Foundation
 import Testing
@@ -194,8 +194,8 @@ import Testing
 
     // MARK: Declarations
 
-    /// What a call from outside the target sees is explained there. A type's conformance to a protocol
-    /// is explained at the protocol.
+    /// What a call from outside the target sees is explained there. A type's conformance to a
+    /// protocol is explained at the protocol.
     @Test func packageDeclarationsAreExplained() {
         var violations: [String] = []
         for file in sources {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The repository's Swift files as text, and as text without comments and string literals, in which braces
-// and keywords mean what they say.
+// The repository's Swift files as text, and as text without comments and string literals, in which
+// braces and keywords mean what they say.
 
 import Foundation
 

@@ -51,11 +51,12 @@ import Testing
         }
     }
 
-    /// The encodings that implementations disagree on: points of small order, and y >= p. With such a
-    /// key A and R, S = 0, Go's crypto/ed25519 accepts exactly when the encoding of S*B - k*A equals R:
-    /// when k*A is the neutral element (R then being its canonical encoding, 0100...00), and in cases
-    /// like it that depend on k. What must hold whatever k is: R of a non-canonical encoding is refused,
-    /// since R is compared as bytes; the neutral element as A with R = 0100...00 is accepted.
+    /// The encodings that implementations disagree on: points of small order, and y >= p. With such
+    /// a key A and R, S = 0, Go's crypto/ed25519 accepts exactly when the encoding of S*B - k*A
+    /// equals R: when k*A is the neutral element (R then being its canonical encoding, 0100...00),
+    /// and in cases like it that depend on k. What must hold whatever k is: R of a non-canonical
+    /// encoding is refused, since R is compared as bytes; the neutral element as A with R =
+    /// 0100...00 is accepted.
     static let neutral = "01" + String(repeating: "0", count: 62)
     static let neutralNonCanonical = "ee" + String(repeating: "f", count: 60) + "7f"
     static let neutralWithSign = "01" + String(repeating: "0", count: 60) + "80"
@@ -77,8 +78,8 @@ import Testing
         }
     }
 
-    /// With A of order 2, k*A is the neutral element for half of all messages: both answers occur, and
-    /// none of them with a non-canonical R.
+    /// With A of order 2, k*A is the neutral element for half of all messages: both answers occur,
+    /// and none of them with a non-canonical R.
     @Test(arguments: [orderTwo, orderFour, orderFourNonCanonical])
     func smallOrderKeysAreNotRefusedAsSuch(key: String) throws {
         let key = try #require(PublicKey(hex: key))

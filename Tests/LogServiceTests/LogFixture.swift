@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// A log of golden leaves in an ephemeral store, published at a chosen size, and one exchange with it as a
-// connection would make it: request bytes through the parser, response bytes out of the writer.
+// A log of golden leaves in an ephemeral store, published at a chosen size, and one exchange with
+// it as a connection would make it: request bytes through the parser, response bytes out of the
+// writer.
 
 import HTTPWire
 import LogCrypto
@@ -81,7 +82,8 @@ struct LogFixture {
     let primary: PrimaryAnswers
     let inside: InternalAnswers
 
-    /// - Parameter published: the size of the published tree; nil before the first publication. It may
+    /// - Parameter published: the size of the published tree; nil before the first publication. It
+    ///   may
     ///   be larger than the store, to see what a damaged store does.
     init(
         committed: Int, published: Int?, leafCountMax: Int = 512, prefix: String = ""
@@ -139,8 +141,8 @@ struct Request {
     typealias Answering =
         (RequestHead, Span<UInt8>, Span<UInt8>, inout ResponseWriter) throws(StoreError) -> Answer
 
-    /// Parses the request, answers it and takes the response apart. What was in the output before must
-    /// stay, also after a throw.
+    /// Parses the request, answers it and takes the response apart. What was in the output before
+    /// must stay, also after a throw.
     func exchange(_ answering: Answering) throws -> Exchange {
         var parser = RequestParser(limits: RequestLimits())
         guard case .complete(bytes.count) = parser.parse(bytes.span) else {

@@ -75,8 +75,8 @@ import Testing
         #expect(Self.page(Self.counted()).contains("sigsum_log_\(sample)"))
     }
 
-    /// Every family has its two lines, once, before its samples, which stand together; names and kinds
-    /// follow the conventions; buckets only grow.
+    /// Every family has its two lines, once, before its samples, which stand together; names and
+    /// kinds follow the conventions; buckets only grow.
     @Test(arguments: [true, false]) func format(isCounted: Bool) throws {
         let metrics =
             isCounted

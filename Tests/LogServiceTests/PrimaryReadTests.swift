@@ -74,8 +74,8 @@ import TileStore
             fixture, "/get-leaves/4/5", .getLeaves, try Golden.lines(4..<5))
     }
 
-    /// Each golden inclusion proof, from a store that has just that tree, and from one that has more:
-    /// when its tree is the published one, and when a larger one is.
+    /// Each golden inclusion proof, from a store that has just that tree, and from one that has
+    /// more: when its tree is the published one, and when a larger one is.
     @Test func inclusionProofsAreThoseOfLogGo() throws {
         let leaves = try Golden.leaves.get()
         let large = try LogFixture(committed: 600, published: nil)
@@ -250,7 +250,8 @@ import TileStore
 
     // MARK: A store that fails
 
-    /// Published leaves that the store lacks: nothing half-made is sent, and the next answer is whole.
+    /// Published leaves that the store lacks: nothing half-made is sent, and the next answer is
+    /// whole.
     @Test func aFailureLeavesNoPartialResponse() throws {
         let fixture = try LogFixture(committed: 10, published: 300)
         let hash = try Golden.leaves.get()[0].leafHash

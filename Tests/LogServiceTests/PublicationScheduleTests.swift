@@ -61,8 +61,8 @@ import Testing
     }
 
     /// Driven as control drives it, with random leaves and failures: two publications are at least
-    /// `minInterval` apart and, where nothing fails, at most `interval`; a leaf that comes when the last
-    /// is long past is published in the same instant.
+    /// `minInterval` apart and, where nothing fails, at most `interval`; a leaf that comes when the
+    /// last is long past is published in the same instant.
     @Test(arguments: 0..<20 as Range<UInt64>) func drivenAtRandom(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let minInterval = Duration.milliseconds(Int.random(in: 0...1_500, using: &random))

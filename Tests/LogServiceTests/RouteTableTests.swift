@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Which path is which route, and how those that are none are refused: PROTOCOL sections 3 and 4 as a table.
+// Which path is which route, and how those that are none are refused: PROTOCOL sections 3 and 4 as
+// a table.
 
 import HTTPWire
 import LogCrypto

@@ -44,8 +44,8 @@ final class SocketPair {
         return near.receive(into: &bytes, from: 0)
     }
 
-    /// Puts a fresh socket, on which nothing ever happens, under the near end's number, as if it had
-    /// been closed and the number given out again.
+    /// Puts a fresh socket, on which nothing ever happens, under the near end's number, as if it
+    /// had been closed and the number given out again.
     func replaceNear() throws {
         let quiet = try SocketPair()
         _ = try Syscall.value { dup2(quiet.near.rawValue, near.rawValue) }

@@ -61,8 +61,8 @@ import Testing
         }
     }
 
-    /// Cut anywhere, a private key is refused; with any byte of its base64 changed it is refused or, in
-    /// the comment and the check numbers, still the same key.
+    /// Cut anywhere, a private key is refused; with any byte of its base64 changed it is refused
+    /// or, in the comment and the check numbers, still the same key.
     @Test func mangledPrivateKeys() throws {
         let text = Array(try Vectors.keys().ssh_keygen.openssh_private.utf8)
         let key = try Vectors.keys().ssh_keygen.public_key

@@ -142,8 +142,8 @@ struct BatchShape: CustomTestStringConvertible, Sendable {
         #expect(try index(300) == LeafIndex(300))
     }
 
-    /// Two leaf hashes with eight equal bytes cannot be had, so an entry is put by hand as if leaf 3
-    /// had such a hash: the other leaf is new all the same, in a later batch and twice in one.
+    /// Two leaf hashes with eight equal bytes cannot be had, so an entry is put by hand as if leaf
+    /// 3 had such a hash: the other leaf is new all the same, in a later batch and twice in one.
     @Test func equalPrefixesAreTwoLeaves() throws {
         let store = try TileStore.ephemeral()
         let writer = try StoreWriter(store)

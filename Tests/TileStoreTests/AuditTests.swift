@@ -10,8 +10,8 @@ import Testing
 
 @testable import TileStore
 
-/// One kind of damage to a store of 600 golden leaves (two slabs, 88 rows in the tail) whose tree is
-/// signed and published, and what the auditor must say.
+/// One kind of damage to a store of 600 golden leaves (two slabs, 88 rows in the tail) whose tree
+/// is signed and published, and what the auditor must say.
 struct Damage: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let expected: String
@@ -256,7 +256,8 @@ extension WriteTransaction {
         #expect(said.contains(damage.expected))
     }
 
-    /// Every byte of the first slab that is no leaf's is a node's or the checksum's: each is noticed.
+    /// Every byte of the first slab that is no leaf's is a node's or the checksum's: each is
+    /// noticed.
     @Test(arguments: Array(stride(from: Slab.leafByteCount, to: Slab.byteCount, by: 997)))
     func noByteOfASlabIsFree(position: Int) throws {
         let store = try soundStore()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The crash table: what a power cut after each step of creating a log, and of "append, sign, write the
-// sth file, record, publish", leaves on disk, and that a start goes on from there. The folder is copied
-// at each step, while no transaction is open.
+// The crash table: what a power cut after each step of creating a log, and of "append, sign, write
+// the sth file, record, publish", leaves on disk, and that a start goes on from there. The folder
+// is copied at each step, while no transaction is open.
 
 import Foundation
 import LogCrypto

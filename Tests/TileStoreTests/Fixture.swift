@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// What the store's tests share: folders that vanish, the golden leaves with their hashes, signers, and
-// reading an error's words.
+// What the store's tests share: folders that vanish, the golden leaves with their hashes, signers,
+// and reading an error's words.
 
 import Foundation
 import LogCrypto

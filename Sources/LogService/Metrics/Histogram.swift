@@ -4,8 +4,8 @@
 
 internal import Synchronization
 
-/// A histogram of durations. Any thread may record, any may read; a reader may see one record's sum before
-/// its count, which a scrape does not mind.
+/// A histogram of durations. Any thread may record, any may read; a reader may see one record's sum
+/// before its count, which a scrape does not mind.
 package final class Histogram: Sendable {
     /// The upper bounds of the buckets, in microseconds; a last one has none.
     static let boundsMicroseconds: InlineArray<14, UInt64> = [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Everything that is counted, and the page that tells it (Prometheus text format 0.0.4). docs/metrics.md
-// explains each name and maps log-go's.
+// Everything that is counted, and the page that tells it (Prometheus text format 0.0.4).
+// docs/metrics.md explains each name and maps log-go's.
 
 internal import HTTPWire
 internal import Synchronization

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Requests and how long they took, by endpoint and status. Each reactor has its own, so that the counters of
-// two cores do not share cache lines; a scrape adds them up.
+// Requests and how long they took, by endpoint and status. Each reactor has its own, so that the
+// counters of two cores do not share cache lines; a scrape adds them up.
 
 package import HTTPWire
 internal import Synchronization

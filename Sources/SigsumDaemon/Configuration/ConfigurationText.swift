@@ -51,8 +51,8 @@ struct ConfigurationText: Sendable {
     }
 
     /// Line and column where a table's header has no name: `[.a]`, `[[/`. The parser (toml++ 3.4.0,
-    /// parse_table_header) has an assertion there instead of an error, so it must not get to see it.
-    /// Such a line in a multi-line string is refused, too; no key has a use for one.
+    /// parse_table_header) has an assertion there instead of an error, so it must not get to see
+    /// it. Such a line in a multi-line string is refused, too; no key has a use for one.
     var namelessHeader: (line: Int, column: Int)? {
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
         for (number, line) in lines.enumerated() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Where a server listens, in the syntax of Go's net.Listen: `localhost:6965`, `:6965` (every
-// address), `[::1]:6965`, `localhost:http`. Names of hosts are resolved when the server starts, names
-// of services here, so that a port is always a number.
+// address), `[::1]:6965`, `localhost:http`. Names of hosts are resolved when the server starts,
+// names of services here, so that a port is always a number.
 
 import Glibc
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The way of new leaves from the reactors to the store's writer: the submission table behind a lock, and
-// the threads that verify signatures. A reactor hands a leaf over and goes on; whoever has the outcome
-// answers through the request's ticket.
+// The way of new leaves from the reactors to the store's writer: the submission table behind a
+// lock, and the threads that verify signatures. A reactor hands a leaf over and goes on; whoever
+// has the outcome answers through the request's ticket.
 
 import HTTPWire
 import LogCrypto
@@ -75,7 +75,8 @@ final class LeafIntake: Sendable {
         case .overloaded: return .unavailable(.overloaded)
         case .joined: return nil
         case .queued:
-            // A verifier that is awake takes leaves until none is left, whoever was called for them.
+            // A verifier that is awake takes leaves until none is left, whoever was called for
+            // them.
             let turn = nextVerifier.wrappingAdd(1, ordering: .relaxed).newValue
             verifiers[Int(UInt(bitPattern: turn) % UInt(verifiers.count))].post { self.verifyAll() }
             return nil

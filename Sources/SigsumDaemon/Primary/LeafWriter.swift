@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The thread that owns the store's write transaction. It takes all leaves that are waiting as one batch,
-// so that a slow device makes larger batches and not longer queues.
+// The thread that owns the store's write transaction. It takes all leaves that are waiting as one
+// batch, so that a slow device makes larger batches and not longer queues.
 
 import LogService
 import Logging
@@ -98,7 +98,8 @@ actor LeafWriter {
         metrics.commits.record(begun.duration(to: MonotonicInstant.now()))
         metrics.committedLeaves.add(size.value - sizeBefore.value)
         metrics.committedSize.set(size.value)
-        // Durable from here on; and a signing that begins after an answer asks this actor for the tree.
+        // Durable from here on; and a signing that begins after an answer asks this actor for the
+        // tree.
         intake.finish(batch, .logged)
         if size > sizeBefore { onCommit(size) }
     }

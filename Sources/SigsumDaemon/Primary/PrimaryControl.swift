@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Publishing: when PublicationSchedule says so, in this order, each step done before the next begins:
+// Publishing: when PublicationSchedule says so, in this order, each step done before the next
+// begins:
 //
 //     1. the committed tree, from the writer
-//     2. read back, sign, sth file            (crash before: nothing happened; after: start-up goes on
-//                                              from the new head)
-//     3. record it in the store               (crash before: start-up repairs the record)
+//     2. read back, sign, sth file       (a crash before: nothing happened; after: start-up goes
+//                                        on from the new head)
+//     3. record it in the store          (a crash before: start-up repairs the record)
 //     4. show it to everybody
 //     5. answer the requests that were held for it
 

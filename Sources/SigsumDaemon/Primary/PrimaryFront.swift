@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A primary's public face on one reactor: PrimaryAnswers decides, and here its answers are sent now, when
-// the leaf is committed, or when it is published.
+// A primary's public face on one reactor: PrimaryAnswers decides, and here its answers are sent
+// now, when the leaf is committed, or when it is published.
 
 import HTTPWire
 import LogService
@@ -13,8 +13,8 @@ import Transport
 
 /// Handles the public requests of one reactor.
 ///
-/// `@unchecked Sendable`: `reactor` is Sendable; everything else is touched on its thread alone, since
-/// requests come there and other threads only post to it.
+/// `@unchecked Sendable`: `reactor` is Sendable; everything else is touched on its thread alone,
+/// since requests come there and other threads only post to it.
 final class PrimaryFront: RequestHandler, @unchecked Sendable {
     /// The most requests held for a publication on one reactor; one more is answered at once.
     private static let heldCountMax = 4096

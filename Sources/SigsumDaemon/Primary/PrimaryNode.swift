@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A running primary, put together in the order that keeps a failed start harmless: first what may be
-// refused without a trace (key file, ports), then the store, then threads, then READY. It ends in the
-// opposite order: no new connections, running requests answered, threads joined.
+// A running primary, put together in the order that keeps a failed start harmless: first what may
+// be refused without a trace (key file, ports), then the store, then threads, then READY. It ends
+// in the opposite order: no new connections, running requests answered, threads joined.
 //
 //     main thread      control reactor: signals, publishing, the internal endpoint
 //     front-N          one reactor each: public connections

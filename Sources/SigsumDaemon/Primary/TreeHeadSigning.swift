@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The thread that signs tree heads: it reads leaves back, waits for the signer, which may be a slow agent,
-// and for the device.
+// The thread that signs tree heads: it reads leaves back, waits for the signer, which may be a slow
+// agent, and for the device.
 
 import Reactor
 import SigsumFormats
