@@ -49,6 +49,8 @@ final class LeafIntake: Sendable {
     private let table = Mutex(SubmissionTable<SubmissionWaiter>(waitingMax: waitingMax))
     /// Why new leaves are refused at the moment; they are taken when it is empty.
     private let obstacles = Mutex<Obstacles>(Obstacles())
+    /// Changed within the table's lock only, read by anybody.
+    private let finished = Atomic<Int>(0)
     private let verifiers: [ThreadExecutor]
     private let nextVerifier = Atomic<Int>(0)
     private let writer: LeafWriter
@@ -62,24 +64,40 @@ final class LeafIntake: Sendable {
         self.metrics = metrics
     }
 
-    /// Takes a leaf that the tree does not have. When the result is not nil the waiter was not kept
-    /// and is to be answered with it.
+    /// What became of a leaf that was submitted.
+    enum Outcome {
+        /// The waiter will be answered.
+        case kept
+        /// The waiter is to be answered with this, now.
+        case refused(AddLeafAnswer)
+        /// Leaves were committed since the caller looked for this one: it has to look again.
+        case outdated
+    }
+
+    /// The number of batches that have left the table, all that were committed being in the tree.
+    var finishedCount: Int { finished.load(ordering: .acquiring) }
+
+    /// Takes a leaf that the tree does not have, as the caller found after it had read
+    /// `finishedCount`. If that has changed, the leaf may have passed through the table in between,
+    /// and would be verified a second time.
     func submit(
-        _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: SubmissionWaiter
-    ) -> AddLeafAnswer? {
-        if let reason = obstacles.withLock({ $0.reason }) { return .unavailable(reason) }
-        let admission = table.withLock {
-            $0.submit(leaf, leafHash: leafHash, waiter: waiter)
+        _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: SubmissionWaiter, finishedCount: Int
+    ) -> Outcome {
+        if let reason = obstacles.withLock({ $0.reason }) { return .refused(.unavailable(reason)) }
+        let admission = table.withLock { table in
+            finished.load(ordering: .relaxed) == finishedCount
+                ? table.submit(leaf, leafHash: leafHash, waiter: waiter) : nil
         }
         switch admission {
-        case .overloaded: return .unavailable(.overloaded)
-        case .joined: return nil
+        case nil: return .outdated
+        case .overloaded: return .refused(.unavailable(.overloaded))
+        case .joined: return .kept
         case .queued:
             // A verifier that is awake takes leaves until none is left, whoever was called for
             // them.
             let turn = nextVerifier.wrappingAdd(1, ordering: .relaxed).newValue
             verifiers[Int(UInt(bitPattern: turn) % UInt(verifiers.count))].post { self.verifyAll() }
-            return nil
+            return .kept
         }
     }
 
@@ -103,7 +121,10 @@ final class LeafIntake: Sendable {
 
     /// Answers all who wait for the leaves of `batch`, which is committed, or is not to be.
     func finish(_ batch: [HashedLeaf], _ answer: AddLeafAnswer) {
-        let waiters = table.withLock { $0.finish(batch) }
+        let waiters = table.withLock { table in
+            finished.wrappingAdd(1, ordering: .releasing)
+            return table.finish(batch)
+        }
         for waiter in waiters.joined() { waiter.answer(answer) }
     }
 

@@ -49,20 +49,30 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     ) -> Handling {
         let begun = MonotonicInstant.now()
         do throws(StoreError) {
-            let answer = try answers.answer(head, bytes: bytes, body: body, response: &response)
-            switch answer {
-            case .written(let endpoint, let status):
-                record(endpoint, status, since: begun)
-                return .answered
-            case .submit(let leaf, let leafHash):
-                let waiter = SubmissionWaiter(
-                    ticket: ticket(), metrics: requestMetrics, begun: begun)
-                if let refusal = intake.submit(leaf, leafHash: leafHash, waiter: waiter) {
-                    waiter.answer(refusal)
+            while true {
+                // From before the look into the tree: what is committed after that look counts.
+                let finishedCount = intake.finishedCount
+                let answer = try answers.answer(
+                    head, bytes: bytes, body: body, response: &response)
+                switch answer {
+                case .written(let endpoint, let status):
+                    record(endpoint, status, since: begun)
+                    return .answered
+                case .submit(let leaf, let leafHash):
+                    let waiter = SubmissionWaiter(
+                        ticket: ticket(), metrics: requestMetrics, begun: begun)
+                    let outcome = intake.submit(
+                        leaf, leafHash: leafHash, waiter: waiter, finishedCount: finishedCount)
+                    switch outcome {
+                    case .kept: return .deferred
+                    case .refused(let refusal):
+                        waiter.answer(refusal)
+                        return .deferred
+                    case .outdated: continue
+                    }
+                case .hold(let index):
+                    return hold(index, begun: begun, response: &response, ticket: ticket)
                 }
-                return .deferred
-            case .hold(let index):
-                return hold(index, begun: begun, response: &response, ticket: ticket)
             }
         } catch {
             logger.error("\(error)")

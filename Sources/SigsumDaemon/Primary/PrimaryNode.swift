@@ -157,7 +157,6 @@ private final class PrimaryNode {
         logger.info("stopping: running requests are finished")
         ServiceManager.stopping()
         publisher.stop()
-        for front in fronts { front.releaseAll() }
         let deadline = MonotonicInstant.now().advanced(by: Self.drainTimeout)
         let open = Mutex(servers.count)
         for server in servers {
@@ -169,6 +168,8 @@ private final class PrimaryNode {
                 if isLast { control.stop() }
             }
         }
+        // Now that their connections close after the answer, and say so in it.
+        for front in fronts { front.releaseAll() }
     }
 
     private func reopen(_ logDestination: LogDestination) {
