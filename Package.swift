@@ -117,7 +117,7 @@ let package = Package(
         .testTarget(
             name: "SigsumDaemonTests",
             dependencies: [
-                "SigsumDaemon", "sigsum",
+                "LogCrypto", "SigsumFormats", "TileStore", "SigsumDaemon", "sigsum", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),

@@ -80,11 +80,11 @@ enum OpenSSHKey {
     /// Reads `string "ssh-ed25519", string key`.
     static func parsePublicBlob(_ blob: [UInt8]) throws(FormatError) -> PublicKey {
         var reader = SSHReader(blob)
-        let name = try reader.string()
+        let name = try reader.keyString()
         guard name == type else {
             throw KeyFile.unexpected("a key of type \(String(decoding: name, as: UTF8.self))")
         }
-        let key = try reader.string()
+        let key = try reader.keyString()
         guard key.count == PublicKey.byteCount, reader.isAtEnd else {
             throw KeyFile.unexpected("an ssh-ed25519 key of the wrong length")
         }
@@ -113,16 +113,16 @@ enum OpenSSHKey {
         guard reader.skip(Array("openssh-key-v1\0".utf8)) else {
             throw KeyFile.unexpected("an OpenSSH private key of an unknown version")
         }
-        let cipher = try reader.string()
-        let derivation = try reader.string()
-        _ = try reader.string()
+        let cipher = try reader.keyString()
+        let derivation = try reader.keyString()
+        _ = try reader.keyString()
         guard cipher == Array("none".utf8), derivation == Array("none".utf8) else {
             throw KeyFile.unexpected(
                 "an encrypted private key (\(String(decoding: cipher, as: UTF8.self)))")
         }
-        guard try reader.integer() == 1 else { throw KeyFile.unexpected("several keys") }
-        let publicKey = try parsePublicBlob(try reader.string())
-        let section = try reader.string()
+        guard try reader.keyInteger() == 1 else { throw KeyFile.unexpected("several keys") }
+        let publicKey = try parsePublicBlob(try reader.keyString())
+        let section = try reader.keyString()
         guard reader.isAtEnd else { throw KeyFile.unexpected("bytes after a private key") }
         return try parsePrivateSection(section, publicKey: publicKey)
     }
@@ -131,16 +131,16 @@ enum OpenSSHKey {
         _ section: [UInt8], publicKey: PublicKey
     ) throws(FormatError) -> SigningKey {
         var reader = SSHReader(section)
-        let check = try reader.integer()
-        guard try reader.integer() == check else {
+        let check = try reader.keyInteger()
+        guard try reader.keyInteger() == check else {
             throw KeyFile.unexpected("a private key whose check numbers differ")
         }
-        guard try reader.string() == type else {
+        guard try reader.keyString() == type else {
             throw KeyFile.unexpected("a private key of another type than its public half")
         }
-        let innerPublic = try reader.string()
-        let secret = try reader.string()
-        _ = try reader.string()  // the comment
+        let innerPublic = try reader.keyString()
+        let secret = try reader.keyString()
+        _ = try reader.keyString()  // the comment
         guard innerPublic.count == 32, secret.count == 64,
             innerPublic == Array(secret[32...]), PublicKey(copying: innerPublic.span) == publicKey
         else { throw KeyFile.unexpected("a private key that names two public keys") }
@@ -155,39 +155,17 @@ enum OpenSSHKey {
     }
 }
 
-/// The SSH encoding (RFC 4251 section 5): big-endian numbers and strings with their length before.
-struct SSHReader {
-    private let bytes: [UInt8]
-    private var position = 0
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    var isAtEnd: Bool { position == bytes.count }
-
-    /// Whether what is left is OpenSSH's padding: 1, 2, 3, ... to a multiple of the block size, 8.
-    var restIsPadding: Bool {
-        let padding = bytes[position...]
-        return padding.count < 8 && bytes.count.isMultiple(of: 8)
-            && zip(padding, 1...).allSatisfy { Int($0) == $1 }
+extension SSHReader {
+    /// The next number of a key.
+    fileprivate mutating func keyInteger() throws(FormatError) -> UInt32 {
+        guard let number = integer() else { throw KeyFile.unexpected("a truncated key") }
+        return number
     }
 
-    mutating func skip(_ expected: [UInt8]) -> Bool {
-        guard bytes[position...].starts(with: expected) else { return false }
-        position += expected.count
-        return true
-    }
-
-    mutating func integer() throws(FormatError) -> UInt32 {
-        guard bytes.count - position >= 4 else { throw KeyFile.unexpected("a truncated key") }
-        defer { position += 4 }
-        return bytes[position..<position + 4].reduce(0) { $0 << 8 | UInt32($1) }
-    }
-
-    mutating func string() throws(FormatError) -> [UInt8] {
-        let count = Int(try integer())
-        guard bytes.count - position >= count else { throw KeyFile.unexpected("a truncated key") }
-        defer { position += count }
-        return Array(bytes[position..<position + count])
+    /// The next string of a key.
+    fileprivate mutating func keyString() throws(FormatError) -> [UInt8] {
+        guard let string = string() else { throw KeyFile.unexpected("a truncated key") }
+        return string
     }
 }
 
