@@ -60,7 +60,7 @@ struct LoadedSigner {
     private static func warning(_ path: FilePath, permissions: FilePermissions) -> String? {
         guard !permissions.isDisjoint(with: [.otherRead, .otherWrite]) else { return nil }
         return escapingControls(
-            "key file \(path): its mode lets every user of this machine read or change the "
+            "key-file: \(path): its mode lets every user of this machine read or change the "
                 + "private key (chmod o= \(path))")
     }
 
@@ -94,6 +94,6 @@ struct LoadedSigner {
     }
 
     private static func failure(_ path: FilePath, _ what: String) -> SigningError {
-        SigningError(escapingControls("key file \(path): \(what)"))
+        SigningError(escapingControls("key-file: \(path): \(what)"))
     }
 }

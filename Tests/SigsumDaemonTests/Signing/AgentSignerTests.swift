@@ -201,7 +201,7 @@ struct RealAgentTests {
             try LoadedSigner.load(
                 keyFile: FilePath(ecdsa + ".pub"), agentSocket: agent.socket, timeout: .seconds(1))
         }
-        #expect(error?.description.hasPrefix("key file \(ecdsa).pub: expected ") == true)
+        #expect(error?.description.hasPrefix("key-file: \(ecdsa).pub: expected ") == true)
     }
 }
 

@@ -59,7 +59,7 @@ import TileStore
         for none in [nil, ""] as [String?] {
             #expect(
                 error(path, agentSocket: none)
-                    == "key file \(path): a public key, to sign with by an ssh-agent, "
+                    == "key-file: \(path): a public key, to sign with by an ssh-agent, "
                     + "but SSH_AUTH_SOCK is not set")
         }
     }
@@ -75,7 +75,7 @@ import TileStore
         let warning = try LoadedSigner.load(keyFile: path, timeout: .seconds(1)).warning
         #expect((warning != nil) == isWarned)
         if let warning {
-            #expect(warning.hasPrefix("key file \(path): ") && !warning.contains("\n"))
+            #expect(warning.hasPrefix("key-file: \(path): ") && !warning.contains("\n"))
         }
     }
 
@@ -88,18 +88,18 @@ import TileStore
         ] {
             let path = try file(text)
             let line = error(path) ?? ""
-            #expect(line.hasPrefix("key file \(path): ") && line.contains(reason), "\(line)")
+            #expect(line.hasPrefix("key-file: \(path): ") && line.contains(reason), "\(line)")
             #expect(!line.contains("\n"))
         }
         let absent = folder.path.appending("absent")
-        #expect(error(absent) == "key file \(absent): No such file or directory")
-        #expect(error(folder.path) == "key file \(folder.path): Is a directory")
+        #expect(error(absent) == "key-file: \(absent): No such file or directory")
+        #expect(error(folder.path) == "key-file: \(folder.path): Is a directory")
     }
 
     @Test func oneThatMayNotBeRead() throws {
         let path = try file(keys.log.openssh_private, mode: 0)
         // The superuser may read it all the same.
         guard geteuid() != 0 else { return }
-        #expect(error(path) == "key file \(path): Permission denied")
+        #expect(error(path) == "key-file: \(path): Permission denied")
     }
 }
