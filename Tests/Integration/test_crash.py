@@ -241,7 +241,10 @@ class Faults(CrashCase):
             answered, heads = [], []
             try:
                 log.wait_until_ready()
-                answered, heads = self.converse(log)
+                for turn in range(20):
+                    self.converse(log, turn, answered, heads)
+                    if self.was_hit or not log.is_running:
+                        break
             except harness.StartFailed as failed:
                 self.assertEqual(failed.status, 1, failed.output)
             # It may be about to end by itself.
@@ -258,28 +261,22 @@ class Faults(CrashCase):
             log.assert_audit()
             return outcome
 
-    def converse(self, log):
+    def converse(self, log, turn: int, answered: list, heads: list) -> None:
         """Four clients, until all is sent or the server is gone."""
-        answered, heads = [], []
 
-        def send(thread: int) -> None:
+        def send(client: int) -> None:
             with contextlib.suppress(OSError, wire.ConnectionClosed), log.connect() as connection:
                 for number in range(15):
-                    leaf = wire.Leaf.numbered(log.signer, 1000 * thread + number)
+                    leaf = wire.Leaf.numbered(log.signer, 1000 * client + 100 * turn + number)
                     answer = connection.request("POST", "/add-leaf", leaf.body)
-                    if answer.status != 200:
-                        assert answer.status == 503, f"{answer.status} {answer.text}"
-                        continue
-                    answered.append(leaf)
+                    # 500 is all that a server can say whose last moments these are.
+                    assert answer.status in (200, 500, 503), f"{answer.status} {answer.text}"
+                    if answer.status == 200:
+                        answered.append(leaf)
                     answer = connection.request("GET", "/get-tree-head")
                     heads.append(wire.parse_tree_head(answer.body))
 
         harness.in_parallel(send, range(1, 5))
-        # Its last words: a process that is about to end does so now.
-        if answered and log.is_running:
-            with contextlib.suppress(OSError, wire.ConnectionClosed, AssertionError):
-                log.get("/get-tree-head")
-        return answered, heads
 
     def test_in_each_step_of_the_first_start(self):
         """The start fails in one line and changes nothing that the next one could not go on from."""
