@@ -367,3 +367,43 @@ class Damage(unittest.TestCase):
         with self.assertRaises(harness.StartFailed):
             log.start()
         self.assertFalse(log.sth_file.exists())
+
+
+class FullDisk(unittest.TestCase):
+    def test_new_leaves_wait_for_space(self):
+        """Below 128 MiB new leaves get 503; reads and known leaves do not, and space ends it."""
+        unshare = harness.tool("unshare", "util-linux")
+        mount = 'mount -t tmpfs -o size=140m none "$1" && shift && exec "$@"'
+        log = harness.Log(min_interval="0s", interval="100ms", add_leaf_wait="0s")
+        self.addCleanup(log.close)
+        log.store.mkdir()
+        if harness.run(unshare, "-m", "sh", "-c", mount, "sh", log.store, "true").returncode != 0:
+            self.skipTest("no file system can be mounted here")
+        self.assertEqual(log.mktree().returncode, 0)
+        log.launch(prefix=[unshare, "-m", "sh", "-c", mount, "sh", log.store])
+        log.wait_until_ready()
+        known = log.add_leaf(0)
+        log.tree_head(size_at_least=1)
+        # The store as the process sees it.
+        ballast = f"/proc/{log.process.pid}/root{log.store}/ballast"
+        with open(ballast, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 20 << 20)
+        number = self.add_until(log, 503, 1)
+        for _ in range(3):
+            answer = log.post_leaf(wire.Leaf.numbered(log.signer, 1_000_000))
+            self.assertEqual((answer.status, answer.field("Retry-After")), (503, "1"))
+            self.assertIn("disk", answer.text)
+        self.assertEqual(log.post_leaf(known).status, 200)
+        self.assertEqual(log.get("/get-leaves/0/1").status, 200)
+        os.unlink(ballast)
+        self.add_until(log, 200, number)
+        self.assertEqual(log.stop(), 0)
+
+    def add_until(self, log, status: int, number: int) -> int:
+        deadline = time.monotonic() + wire.DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            answer = log.post_leaf(wire.Leaf.numbered(log.signer, number))
+            number += 1
+            if answer.status == status:
+                return number
+        self.fail(f"no {status} until the deadline")

@@ -793,6 +793,23 @@ class Ends(unittest.TestCase):
             log.start()
             self.assertEqual(log.tree_head(size_at_least=1).root_hash, leaf.hash)
 
+    def test_a_request_that_has_begun_is_answered(self):
+        with harness.Log() as log:
+            leaf = wire.Leaf.numbered(log.signer, 1)
+            with log.connect() as connection:
+                request = connection.encode("POST", "/add-leaf", leaf.body)
+                connection.send(request[:100])
+                log.process.send_signal(signal.SIGTERM)
+                log.wait_for_line("stopping")
+                connection.send(request[100:])
+                answer = connection.read_response()
+                self.assertEqual((answer.status, answer.field("Connection")), (200, "close"))
+            self.assertEqual(log.wait(), 0)
+            with self.assertRaises(ConnectionRefusedError):
+                log.connect()
+            log.start()
+            self.assertEqual(log.tree_head(size_at_least=1).root_hash, leaf.hash)
+
     def test_under_load(self):
         """Every request that was begun is answered or not at all; what was answered stays."""
         with harness.Log(min_interval="10ms") as log:
