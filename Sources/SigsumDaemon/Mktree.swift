@@ -87,7 +87,7 @@ private struct Mktree {
         // The sth file first: of a log that is running, the store is then not behind it.
         let head = try StateFiles.readSignedTreeHead(signedTreeHeadPath)
         if let head, let keyFile = configuration.keyFile {
-            let key = try KeyLoading.publicKey(keyFile)
+            let key = try LoadedSigner.publicKey(ofKeyFile: keyFile)
             guard head.isValid(for: key) else {
                 throw StoreError.refused(
                     "the tree head in \(signedTreeHeadPath) was not signed by the key in \(keyFile)"

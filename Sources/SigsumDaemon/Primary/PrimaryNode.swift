@@ -26,7 +26,8 @@ import Transport
 func runPrimary(_ configuration: PrimaryConfiguration) throws {
     let server = configuration.server
     SignalSource.claimSignals()
-    let signer = try KeyLoading.signer(server)
+    let key = try LoadedSigner.load(keyFile: server.keyFile, timeout: server.timeout)
+    let signer = key.signer
     let frontCount = server.threads > 0 ? server.threads : Processors.count
     let external = try Listener.bind(
         host: server.externalEndpoint.host, port: server.externalEndpoint.port, count: frontCount)
@@ -34,6 +35,7 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
         host: server.internalEndpoint.host, port: server.internalEndpoint.port, count: 1)
     let logDestination = try startLogging(server)
     let logger = Logger(label: "primary")
+    if let warning = key.warning { logger.warning("\(warning)") }
     let start = try PrimaryStart(
         backend: configuration.storeBackend,
         signedTreeHeadPath: configuration.signedTreeHeadFile.string, signer: signer,

@@ -27,11 +27,7 @@ struct LoadedSigner {
         timeout: Duration
     ) throws(SigningError) -> LoadedSigner {
         let (contents, permissions) = try read(path)
-        let key: KeyFile
-        do throws(FormatError) { key = try KeyFile(parsing: contents.span) } catch {
-            throw failure(path, "\(error)")
-        }
-        switch consume key {
+        switch try parse(contents, of: path) {
         case .privateKey(let key):
             return LoadedSigner(
                 signer: KeySigner(key), warning: warning(path, permissions: permissions))
@@ -44,6 +40,19 @@ struct LoadedSigner {
             return LoadedSigner(
                 signer: AgentSigner(publicKey: publicKey, socket: agentSocket, timeout: timeout),
                 warning: nil)
+        }
+    }
+
+    /// The public key of a key file of either kind, for whoever only verifies.
+    static func publicKey(ofKeyFile path: FilePath) throws(SigningError) -> PublicKey {
+        try parse(try read(path).contents, of: path).publicKey
+    }
+
+    private static func parse(
+        _ contents: [UInt8], of path: FilePath
+    ) throws(SigningError) -> KeyFile {
+        do throws(FormatError) { return try KeyFile(parsing: contents.span) } catch {
+            throw failure(path, "\(error)")
         }
     }
 
