@@ -41,7 +41,8 @@ class Result(unittest.TestResult):
     def _fail(self, test, error):
         # A sub-test's failure counts for its method; one outside of a method (setUpClass) for itself.
         name = getattr(test, "test_case", test).id()
-        self.failed.setdefault(name, []).append(self._exc_info_to_string(error, test))
+        which = f"{test._subDescription()}\n" if hasattr(test, "test_case") else ""
+        self.failed.setdefault(name, []).append(which + self._exc_info_to_string(error, test))
 
     def addError(self, test, error):
         self._fail(test, error)

@@ -223,10 +223,10 @@ class Keys(RefusalCase):
         log = self.fresh()
         good = log.key_file.read_bytes()
         log.key_file.unlink()
-        self.refused(log, "key-file", re.escape(str(log.key_file)), "(?i)no such file")
+        self.refused(log, "key.file", re.escape(str(log.key_file)), "(?i)no such file")
         (log.folder / "folder").mkdir()
         log.options["key_file"] = log.folder / "folder"
-        self.refused(log, "key-file", "folder")
+        self.refused(log, "key.file", "folder")
         log.options["key_file"] = None
         self.refused(log, "key-file", "missing")
 
@@ -255,8 +255,8 @@ class Keys(RefusalCase):
         for name, (text, pattern) in contents.items():
             log.key_file.write_bytes(text)
             with self.subTest(name):
-                self.refused(log, "key-file", re.escape(str(log.key_file)) if name != "public" else "agent",
-                             pattern)
+                self.refused(log, "key.file", re.escape(str(log.key_file)), pattern,
+                             environment={"SSH_AUTH_SOCK": ""})
 
     def test_another_key(self):
         log = self.stopped(3)
@@ -275,7 +275,7 @@ class Keys(RefusalCase):
         before = snapshot(log.folder)
         done = harness.run(*log.command(), env=os.environ | log.environment(), **options)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Asigsum primary: key-file: [^\n]*ermission denied[^\n]*\n\Z")
+        self.assertRegex(done.stderr, r"\Asigsum primary: key.file [^\n]*ermission denied[^\n]*\n\Z")
         self.assertEqual(snapshot(log.folder), before)
 
 
@@ -790,6 +790,23 @@ class Ends(unittest.TestCase):
                 self.assertLess(time.monotonic() - began, 20)
                 answer = connection.read_response()
                 self.assertEqual((answer.status, answer.field("Connection")), (200, "close"))
+            log.start()
+            self.assertEqual(log.tree_head(size_at_least=1).root_hash, leaf.hash)
+
+    def test_a_request_that_has_begun_is_answered(self):
+        with harness.Log() as log:
+            leaf = wire.Leaf.numbered(log.signer, 1)
+            with log.connect() as connection:
+                request = connection.encode("POST", "/add-leaf", leaf.body)
+                connection.send(request[:100])
+                log.process.send_signal(signal.SIGTERM)
+                log.wait_for_line("stopping")
+                connection.send(request[100:])
+                answer = connection.read_response()
+                self.assertEqual((answer.status, answer.field("Connection")), (200, "close"))
+            self.assertEqual(log.wait(), 0)
+            with self.assertRaises(ConnectionRefusedError):
+                log.connect()
             log.start()
             self.assertEqual(log.tree_head(size_at_least=1).root_hash, leaf.hash)
 

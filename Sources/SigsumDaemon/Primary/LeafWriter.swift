@@ -53,9 +53,14 @@ actor LeafWriter {
     /// The committed tree.
     func snapshot() -> TreeSnapshot { writer.snapshot }
 
-    /// Makes the heads durable in the store.
-    func record(signed: SignedTreeHead, published: CosignedTreeHead) throws(StoreError) {
-        try writer.record(signed: signed, published: published)
+    /// Makes the heads durable in the store. Ends the process when that fails, before the next batch
+    /// has its turn.
+    func record(signed: SignedTreeHead, published: CosignedTreeHead) {
+        do throws(StoreError) {
+            try writer.record(signed: signed, published: published)
+        } catch {
+            Fatal.end("\(error)")
+        }
     }
 
     /// Looks at the free space, and opens or closes `intake` accordingly.

@@ -135,11 +135,7 @@ actor PrimaryControl {
         parts.metrics.publishedTime.set(UnixTime.now())
         guard recorded != tree.treeHead else { return }
         let head = CosignedTreeHead(signed)
-        do throws(StoreError) {
-            try await parts.writer.record(signed: signed, published: head)
-        } catch {
-            Fatal.end("\(error)")
-        }
+        await parts.writer.record(signed: signed, published: head)
         recorded = tree.treeHead
         parts.board.publish(Publication(PublishedTree(head: head, tree: tree)))
         parts.announce()
