@@ -94,7 +94,9 @@ let package = Package(
             name: "SigsumFormatsTests",
             dependencies: ["LogCrypto", "MerkleLog", "SigsumFormats", "TestSupport"],
             swiftSettings: settings),
-        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"], swiftSettings: settings),
+        .testTarget(
+            name: "HTTPWireTests", dependencies: ["HTTPWire", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "ReactorTests",
             dependencies: [

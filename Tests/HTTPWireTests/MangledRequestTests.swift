@@ -2,11 +2,9 @@
 //
 // Mangled requests: whatever comes in, the parser does not trap, gives one answer however the bytes
 // are cut, and what it accepts means the same when written out again in the plainest form.
-//
-// SIGSUM_FUZZ_ITERATIONS sets how many, SIGSUM_FUZZ_SEED where to begin.
 
-import Glibc
 import HTTPWire
+import TestSupport
 import Testing
 
 @Suite struct MangledRequestTests {
@@ -16,12 +14,12 @@ import Testing
         let corpus = rows.map(\.bytes).filter { !$0.isEmpty }
         let limits = RequestLimits(
             headBytesMax: 256, fieldCountMax: 8, bodyBytesMax: 64, chunkFramingBytesMax: 64)
-        let seed = UInt64(environment("SIGSUM_FUZZ_SEED", default: 1))
-        let iterationCount = environment("SIGSUM_FUZZ_ITERATIONS", default: 20_000)
+        let seed = Fuzzing.seed
+        let iterationCount = Fuzzing.iterationCount(quick: 20_000)
         var acceptedCount = 0
         for iteration in 0..<iterationCount {
             // Each iteration has a seed of its own, and is had again by starting there.
-            var mangler = Mangler(seed: seed &+ UInt64(iteration))
+            var mangler = Mangler(seed: seed &+ UInt64(iteration), tokens: Self.tokens)
             let bytes = mangler.mutant(of: corpus)
             let cuts = mangler.cuts(byteCount: bytes.count)
             let whole = transcript(of: bytes, limits: limits)
@@ -43,11 +41,12 @@ import Testing
         #expect(acceptedCount > iterationCount / 10)
     }
 
-    private func environment(_ name: String, default value: Int) -> Int {
-        // The name is NUL-terminated, and the result is copied before anybody can change it.
-        guard let text = unsafe getenv(name) else { return value }
-        return Int(unsafe String(cString: text)) ?? value
-    }
+    private static let tokens: [[UInt8]] = [
+        "\r\n", "\r\n\r\n", "GET / HTTP/1.1\r\n", "HTTP/1.0", "Host: a\r\n",
+        "Content-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\n", "Connection: close\r\n",
+        "0\r\n\r\n", "3\r\nabc\r\n", "ffffffffffffffff", "http://a", "chunked",
+    ].map { Array($0.utf8) }
 }
 
 extension ParsedRequest {

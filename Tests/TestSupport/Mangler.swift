@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Makes broken input from good input, the same from the same seed, so that a failure can be had
-// again from the two numbers in its message.
+// again from the number in its message.
+
+import Foundation
 
 /// A source of mutants.
-struct Mangler {
-    private var random: SplitMix64
+package struct Mangler {
+    private var random: SeededGenerator
+    private let tokens: [[UInt8]]
 
-    init(seed: UInt64) {
-        random = SplitMix64(state: seed)
+    /// - Parameter tokens: what is put in now and then, beside single bytes: words of the format.
+    package init(seed: UInt64, tokens: [[UInt8]]) {
+        random = SeededGenerator(seed: seed)
+        self.tokens = tokens
     }
 
     /// One of `corpus`, changed once to three times.
-    mutating func mutant(of corpus: [[UInt8]]) -> [UInt8] {
+    package mutating func mutant(of corpus: [[UInt8]]) -> [UInt8] {
         var bytes = element(of: corpus)
         for _ in 0...below(3) { mangle(&bytes, corpus: corpus) }
         return bytes
     }
 
     /// Up to four places to cut `byteCount` bytes at, in order.
-    mutating func cuts(byteCount: Int) -> [Int] {
+    package mutating func cuts(byteCount: Int) -> [Int] {
         var cuts: [Int] = []
         for _ in 0...below(4) { cuts.append(below(byteCount + 1)) }
         return cuts.sorted()
@@ -37,7 +42,7 @@ struct Mangler {
         case 2: bytes.removeSubrange(range)
         case 3: bytes.insert(contentsOf: bytes[range], at: range.lowerBound)
         case 4: bytes.insert(element(of: Self.telling), at: range.lowerBound)
-        case 5: bytes.insert(contentsOf: element(of: Self.tokens), at: range.lowerBound)
+        case 5: bytes.insert(contentsOf: element(of: tokens), at: range.lowerBound)
         default:
             let other = element(of: corpus)
             bytes.replaceSubrange(range.lowerBound..., with: other[below(other.count + 1)...])
@@ -61,24 +66,21 @@ struct Mangler {
     /// Bytes that mean something to a parser, or lie next to such.
     private static let telling: [UInt8] =
         Array("\0\t\n\r !#,-/09:;=@AFG[`afgz{~".utf8) + [0x0b, 0x1f, 0x7f, 0x80, 0xff]
-
-    private static let tokens: [[UInt8]] = [
-        "\r\n", "\r\n\r\n", "GET / HTTP/1.1\r\n", "HTTP/1.0", "Host: a\r\n",
-        "Content-Length: 3\r\n",
-        "Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\n", "Connection: close\r\n",
-        "0\r\n\r\n", "3\r\nabc\r\n", "ffffffffffffffff", "http://a", "chunked",
-    ].map { Array($0.utf8) }
 }
 
-/// Sebastiano Vigna's splitmix64: any seed will do, and the stream is the same everywhere.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
+/// How many mutants a test makes, and where it begins: a failure names the seed to begin with.
+package enum Fuzzing {
+    /// `$SIGSUM_FUZZ_ITERATIONS`, or the few of a quick run.
+    package static func iterationCount(quick: Int) -> Int {
+        variable("SIGSUM_FUZZ_ITERATIONS").flatMap { Int($0) } ?? quick
+    }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
-        return word ^ word >> 31
+    /// `$SIGSUM_FUZZ_SEED`, or 1.
+    package static var seed: UInt64 {
+        variable("SIGSUM_FUZZ_SEED").flatMap { UInt64($0) } ?? 1
+    }
+
+    private static func variable(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment[name]
     }
 }
