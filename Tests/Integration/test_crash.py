@@ -7,6 +7,7 @@
 import contextlib
 import os
 import random
+import subprocess
 import threading
 import time
 import unittest
@@ -184,6 +185,33 @@ class Kills(CrashCase):
             log.kill()
             log.start()
             self.assert_nothing_lost(log, leaves, [log.tree_head(size_at_least=300)])
+
+
+class Audits(CrashCase):
+    def test_audits_beside_a_busy_primary(self):
+        """One looks at what is there while more comes; one that is killed leaves nothing behind."""
+        log = self.enterContext(harness.Log(min_interval="5ms"))
+        load = Load(log, connections=4)
+        load.resume()
+        try:
+            for turn in range(15):
+                load.wait_for_answers(100)
+                if turn % 3 == 2:
+                    audit = subprocess.Popen(
+                        [harness.BINARY, "mktree", "--mode=audit", "--store-dir", log.store,
+                         "--sth-file", log.sth_file], stdout=subprocess.DEVNULL,
+                        env=os.environ | log.environment())
+                    threading.Event().wait(random.uniform(0, 0.03))
+                    audit.kill()
+                    audit.wait()
+                else:
+                    log.assert_audit()
+            self.assertEqual(load.errors, [])
+        finally:
+            load.end()
+        self.assertEqual(log.stop(), 0)
+        self.assertNotRegex(log.output, r"\[(WARN|ERRO|FATA)\]")
+        log.assert_audit()
 
 
 class Faults(CrashCase):

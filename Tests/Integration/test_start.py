@@ -167,6 +167,26 @@ class CommandLine(RefusalCase):
         self.assertEqual(log.get("/one/").status, 404)
         self.assertEqual(log.get("/two/").status, 200)
 
+    def test_extreme_values(self):
+        longest = "2562047h47m16.854775807s"
+        for options in (
+            {"threads": 1}, {"threads": 200}, {"interval": longest}, {"timeout": longest},
+            {"interval": "1ms"}, {"interval": longest, "add_leaf_wait": longest},
+            {"max_range": 65536}, {"external_endpoint": f":{harness.free_port()}"},
+            {"url_prefix": "a+b/c~d:e@f!$&'()*,;="},
+        ):
+            with self.subTest(options=options), harness.Log(
+                    **({"min_interval": "0s"} | options)) as log:
+                if port := str(options.get("external_endpoint", ""))[1:]:
+                    log.external = ("127.0.0.1", int(port))
+                if prefix := options.get("url_prefix"):
+                    self.assertEqual(log.get(f"/{prefix}/get-tree-head").status, 200)
+                else:
+                    leaf = log.add_leaf(1)
+                    self.assertEqual(log.post_leaf(leaf).status, 200)
+                    self.assertEqual(log.tree_head(size_at_least=1).size, 1)
+                self.assertEqual(log.stop(), 0)
+
     def test_versions(self):
         news = (harness.ROOT / "NEWS").read_text()
         number = re.search(r"\d+\.\d+\.\d+", news)[0]
