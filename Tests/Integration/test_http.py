@@ -246,8 +246,10 @@ class Conversation(OneLog):
                 for number in range(40):
                     leaf = wire.Leaf.numbered(log.signer, number)
                     for method, target, body, status in (
-                        ("POST", "/add-leaf", leaf.body, 200), ("GET", "/get-leaves/9/8", None, 400),
-                        ("HEAD", "/get-tree-head", None, 200), ("GET", f"/nothing-{number}", None, 404),
+                        ("POST", "/add-leaf", leaf.body, 200),
+                        ("GET", "/get-leaves/9/8", None, 400),
+                        ("HEAD", "/get-tree-head", None, 200),
+                        ("GET", f"/nothing-{number}", None, 404),
                         ("GET", "/get-tree-head", None, 200),
                     ):
                         expected.append((method, status))
@@ -389,8 +391,8 @@ class Conversation(OneLog):
 class Abuse(OneLog):
     def test_clients_that_close_in_the_middle(self):
         requests = [HEAD + b"\r\n", POST + b"Content-Length: 300\r\n\r\n" + b"m" * 100,
-                    self.leaf.body, POST, b"G", b"", b"\r\n", POST + b"Transfer-Encoding: chunked\r\n"
-                    b"\r\n5\r\nab"]
+                    self.leaf.body, POST, b"G", b"", b"\r\n",
+                    POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"]
         before = descriptors(self.log)
         for turn in range(300):
             with self.log.connect() as connection:
@@ -423,7 +425,7 @@ class Abuse(OneLog):
         self.assertLess(memory(self.log), 100 << 20)
 
     def test_many_idle_connections(self):
-        """2000 of them, some in the middle of a request: others are served, memory stays bounded."""
+        """2000, some in the middle of a request: others are served, memory stays bounded."""
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         if most != resource.RLIM_INFINITY and most < 4500:
             self.skipTest(f"only {most} descriptors are allowed")
@@ -493,7 +495,8 @@ class Abuse(OneLog):
         samples = [
             HEAD + b"\r\n", POST + b"Content-Length: %d\r\n\r\n" % len(leaf) + leaf,
             POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(leaf), leaf),
-            f"GET /get-inclusion-proof/2/{self.leaf.hash.hex()} HTTP/1.1\r\nHost: l\r\n\r\n".encode(),
+            f"GET /get-inclusion-proof/2/{self.leaf.hash.hex()} HTTP/1.1\r\nHost: l\r\n\r\n"
+            .encode(),
             b"GET /get-leaves/0/1 HTTP/1.1\r\nHost: l\r\nsigsum-token: a " + b"0" * 128
             + b"\r\nConnection: keep-alive\r\n\r\n",
         ]

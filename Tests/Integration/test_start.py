@@ -243,10 +243,10 @@ class Keys(RefusalCase):
         log = self.fresh()
         good = log.key_file.read_bytes()
         log.key_file.unlink()
-        self.refused(log, "key.file", re.escape(str(log.key_file)), "(?i)no such file")
+        self.refused(log, "key-file", re.escape(str(log.key_file)), "(?i)no such file")
         (log.folder / "folder").mkdir()
         log.options["key_file"] = log.folder / "folder"
-        self.refused(log, "key.file", "folder")
+        self.refused(log, "key-file", "folder")
         log.options["key_file"] = None
         self.refused(log, "key-file", "missing")
 
@@ -275,7 +275,7 @@ class Keys(RefusalCase):
         for name, (text, pattern) in contents.items():
             log.key_file.write_bytes(text)
             with self.subTest(name):
-                self.refused(log, "key.file", re.escape(str(log.key_file)), pattern,
+                self.refused(log, "key-file", re.escape(str(log.key_file)), pattern,
                              environment={"SSH_AUTH_SOCK": ""})
 
     def test_another_key(self):
@@ -295,7 +295,8 @@ class Keys(RefusalCase):
         before = snapshot(log.folder)
         done = harness.run(*log.command(), env=os.environ | log.environment(), **options)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Asigsum primary: key.file [^\n]*ermission denied[^\n]*\n\Z")
+        self.assertRegex(
+            done.stderr, r"\Asigsum primary: key-file: [^\n]*ermission denied[^\n]*\n\Z")
         self.assertEqual(snapshot(log.folder), before)
 
 
@@ -379,8 +380,8 @@ class SecondInstances(RefusalCase):
         before = snapshot(second.folder)
         done = harness.run(*second.command(), env=os.environ | second.environment())
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Asigsum primary: the store \S* is in use by another process"
-                                      r"[^\n]*\n\Z")
+        self.assertRegex(
+            done.stderr, r"\Asigsum primary: the store \S* is in use by another process[^\n]*\n\Z")
         after = snapshot(second.folder)
         after.pop("other-sth.lock", None)
         self.assertEqual(after, before)
