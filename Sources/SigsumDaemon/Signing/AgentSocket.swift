@@ -11,12 +11,16 @@ import SystemPackage
 struct AgentSocket: ~Copyable {
     private let descriptor: Int32
     private let timeout: Duration
-    private let deadline: ContinuousClock.Instant
+    /// The end of the time, counted from `epoch`. Not an Instant: with a stored property of a type
+    /// whose size only its library knows, Swift 6.3.1 does not run this type's deinit when the last
+    /// use is in another file and the module is not optimised as a whole.
+    private let deadline: Duration
+    private static let epoch = ContinuousClock.now
 
     private init(descriptor: Int32, timeout: Duration) {
         self.descriptor = descriptor
         self.timeout = timeout
-        deadline = .now.advanced(by: timeout)
+        deadline = Self.epoch.duration(to: .now) + timeout
     }
 
     /// Connects to the socket at `path`. All that is done with the connection, this included, may
@@ -92,7 +96,7 @@ struct AgentSocket: ~Copyable {
 
     /// What is left of the time, rounded up, so that a wait never ends just before it.
     private func millisecondsLeft() throws(AgentSocketError) -> Int32 {
-        let left = ContinuousClock.now.duration(to: deadline)
+        let left = deadline - Self.epoch.duration(to: .now)
         guard left > .zero else { throw .timedOut(timeout) }
         let milliseconds = (left / .milliseconds(1)).rounded(.up)
         return milliseconds < 86_400_000 ? Int32(milliseconds) : 86_400_000

@@ -148,6 +148,17 @@ func key(seed: UInt8) -> SigningKey {
         #expect(try Self.error(.hang([]), timeout: .nanoseconds(1))?.hasPrefix("no answer") == true)
     }
 
+    /// The connection ends with the call, whatever came of it: the agent reads the end of the stream.
+    @Test(arguments: [[], [0, 0, 0, 1, 5]] as [[UInt8]])
+    func theConnectionIsClosed(answer: [UInt8]) throws {
+        let agent = try FakeAgent(.hang(answer))
+        defer { agent.stop() }
+        let signer = AgentSigner(
+            publicKey: Self.ours, socket: agent.path, timeout: .milliseconds(20))
+        #expect(throws: SigningError.self) { try signer.sign(Self.message) }
+        #expect(agent.waitForEnd())
+    }
+
     @Test func noAgent() throws {
         let folder = try TemporaryFolder()
         let file = try folder.write("", to: "file").string

@@ -3,6 +3,7 @@
 // An ssh-agent that plays a script: it takes one connection, keeps what it was asked, and answers with given
 // bytes.
 
+import Dispatch
 import Foundation
 import Glibc
 import SigsumFormats
@@ -24,6 +25,8 @@ final class FakeAgent: Sendable {
 
     let path: String
     private let listener: Int32
+    /// Signalled when the thread has ended, and with it the last use of the listener.
+    private let ended = DispatchSemaphore(value: 0)
     private let state = Mutex<(request: [UInt8], open: [Int32])>(([], []))
 
     /// What came, with its length.
@@ -45,22 +48,32 @@ final class FakeAgent: Sendable {
             }
         }
         guard bound == 0, listen(listener, 4) == 0 else { throw POSIXError(.EIO) }
-        Thread { [listener, self] in
+        Thread { [self] in
             let connection = accept(listener, nil, nil)
-            guard connection >= 0 else { return }
-            self.play(script, on: connection)
+            if connection >= 0 { play(script, on: connection) }
+            ended.signal()
         }.start()
     }
 
-    /// Ends the connections that hang, and with them the thread.
+    /// Ends the connections that hang, and the thread.
     func stop() {
+        // Wakes the thread where it waits for a connection that never came.
         shutdown(listener, Int32(SHUT_RDWR))
-        state.withLock { state in
-            for connection in state.open { Glibc.close(connection) }
-            state.open = []
-        }
+        ended.wait()
         Glibc.close(listener)
+        for connection in state.withLock(\.open) { Glibc.close(connection) }
         try? FileManager.default.removeItem(atPath: path)
+    }
+
+    /// Waits for the peer of a connection that hangs to close it; false when it does not.
+    func waitForEnd() -> Bool {
+        guard ended.wait(timeout: .now() + 60) == .success else { return false }
+        ended.signal()
+        return state.withLock(\.open).allSatisfy { connection in
+            var ready = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+            // The one element is a local.
+            return unsafe poll(&ready, 1, 60_000) == 1
+        }
     }
 
     private func play(_ script: Script, on connection: Int32) {
