@@ -62,6 +62,10 @@ final class LMDBEnvironment: @unchecked Sendable {
         case readOnly
     }
 
+    /// Slots in the reader table, 64 bytes each: one for each of up to 1024 threads that serve
+    /// requests, a few for the other threads, and one for each audit.
+    private static let readersMax: UInt32 = 2048
+
     /// Opens the environment in `folder`, which must exist. `mapBytes` is address space, not
     /// memory.
     init(folder: String, mapBytes: UInt64, mode: Mode) throws(LMDBError) {
@@ -76,6 +80,8 @@ final class LMDBEnvironment: @unchecked Sendable {
         try unsafe LMDBError.check(
             mdb_env_set_mapsize(environment, Int(mapBytes)), "mdb_env_set_mapsize")
         try unsafe LMDBError.check(mdb_env_set_maxdbs(environment, 8), "mdb_env_set_maxdbs")
+        try unsafe LMDBError.check(
+            mdb_env_set_maxreaders(environment, Self.readersMax), "mdb_env_set_maxreaders")
         // MDB_NOTLS: a read transaction belongs to its reader, not to a thread. MDB_NORDAHEAD:
         // reads are of single pages all over the file.
         var flags = UInt32(MDB_NOTLS | MDB_NORDAHEAD)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # What an end at any moment, a failing device or damaged bytes leave behind. Always the same must
-# hold: the audit passes, the next start succeeds, every leaf that was answered 200 is in the tree, and
-# every tree head that was ever seen is one of that tree. SIGSUM_LONG=1 makes more of it.
+# hold: the audit passes, the next start succeeds, every leaf that was answered 200 is in the tree,
+# and every tree head that was ever seen is one of that tree. SIGSUM_LONG=1 makes more of it.
 
 import contextlib
 import os
 import random
+import subprocess
 import threading
 import time
 import unittest
@@ -186,6 +187,33 @@ class Kills(CrashCase):
             self.assert_nothing_lost(log, leaves, [log.tree_head(size_at_least=300)])
 
 
+class Audits(CrashCase):
+    def test_audits_beside_a_busy_primary(self):
+        """One looks at what is there while more comes; one that is killed leaves nothing behind."""
+        log = self.enterContext(harness.Log(min_interval="5ms"))
+        load = Load(log, connections=4)
+        load.resume()
+        try:
+            for turn in range(15):
+                load.wait_for_answers(100)
+                if turn % 3 == 2:
+                    audit = subprocess.Popen(
+                        [harness.BINARY, "mktree", "--mode=audit", "--store-dir", log.store,
+                         "--sth-file", log.sth_file], stdout=subprocess.DEVNULL,
+                        env=os.environ | log.environment())
+                    threading.Event().wait(random.uniform(0, 0.03))
+                    audit.kill()
+                    audit.wait()
+                else:
+                    log.assert_audit()
+            self.assertEqual(load.errors, [])
+        finally:
+            load.end()
+        self.assertEqual(log.stop(), 0)
+        self.assertNotRegex(log.output, r"\[(WARN|ERRO|FATA)\]")
+        log.assert_audit()
+
+
 class Faults(CrashCase):
     """strace makes system calls fail, one at a time, as a broken or full device would."""
 
@@ -248,7 +276,7 @@ class Faults(CrashCase):
             except harness.StartFailed as failed:
                 self.assertEqual(failed.status, 1, failed.output)
             # It may be about to end by itself.
-            status = log.stop() if log.is_running else log.process.returncode
+            status = log.stop() if log.is_running else log.wait()
             self.assertIn(status, (0, 1), log.output)
             outcome = "ended" if status == 1 else "went on"
             if status == 1:
@@ -279,7 +307,7 @@ class Faults(CrashCase):
         harness.in_parallel(send, range(1, 5))
 
     def test_in_each_step_of_the_first_start(self):
-        """The start fails in one line and changes nothing that the next one could not go on from."""
+        """The start fails in one line, and leaves what the next one can go on from."""
         count = 0
         for call in self.STARTING:
             for number in range(1, 15):
@@ -303,9 +331,7 @@ class Faults(CrashCase):
                 self.assertRegex(failed.output, r"\Asigsum primary: [^\n]+\Z")
             else:
                 # Met by a thread that runs after READY, or not at all.
-                if log.is_running:
-                    log.stop()
-                self.assertIn(log.process.returncode, (0, 1))
+                self.assertIn(log.stop() if log.is_running else log.wait(), (0, 1))
             was_hit = self.was_hit
             log.start()
             leaf = log.add_leaf(1)

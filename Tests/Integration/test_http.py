@@ -5,6 +5,8 @@
 
 import contextlib
 import os
+import random
+import re
 import resource
 import select
 import socket
@@ -244,8 +246,10 @@ class Conversation(OneLog):
                 for number in range(40):
                     leaf = wire.Leaf.numbered(log.signer, number)
                     for method, target, body, status in (
-                        ("POST", "/add-leaf", leaf.body, 200), ("GET", "/get-leaves/9/8", None, 400),
-                        ("HEAD", "/get-tree-head", None, 200), ("GET", f"/nothing-{number}", None, 404),
+                        ("POST", "/add-leaf", leaf.body, 200),
+                        ("GET", "/get-leaves/9/8", None, 400),
+                        ("HEAD", "/get-tree-head", None, 200),
+                        ("GET", f"/nothing-{number}", None, 404),
                         ("GET", "/get-tree-head", None, 200),
                     ):
                         expected.append((method, status))
@@ -387,8 +391,8 @@ class Conversation(OneLog):
 class Abuse(OneLog):
     def test_clients_that_close_in_the_middle(self):
         requests = [HEAD + b"\r\n", POST + b"Content-Length: 300\r\n\r\n" + b"m" * 100,
-                    self.leaf.body, POST, b"G", b"", b"\r\n", POST + b"Transfer-Encoding: chunked\r\n"
-                    b"\r\n5\r\nab"]
+                    self.leaf.body, POST, b"G", b"", b"\r\n",
+                    POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"]
         before = descriptors(self.log)
         for turn in range(300):
             with self.log.connect() as connection:
@@ -421,7 +425,7 @@ class Abuse(OneLog):
         self.assertLess(memory(self.log), 100 << 20)
 
     def test_many_idle_connections(self):
-        """2000 of them, some in the middle of a request: others are served, memory stays bounded."""
+        """2000, some in the middle of a request: others are served, memory stays bounded."""
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         if most != resource.RLIM_INFINITY and most < 4500:
             self.skipTest(f"only {most} descriptors are allowed")
@@ -482,6 +486,48 @@ class Abuse(OneLog):
             self.assertEqual(connection.read_until_closed(), b"")
             # Sending a byte now and then gives no more time.
             self.assertEqual(trickling.read_response().status, 408)
+
+    def test_mangled_requests(self):
+        """Whatever comes is answered as HTTP, or the connection is closed; the server goes on."""
+        seed = random.randrange(1 << 32)
+        chance = random.Random(seed)
+        leaf = self.leaf.body
+        samples = [
+            HEAD + b"\r\n", POST + b"Content-Length: %d\r\n\r\n" % len(leaf) + leaf,
+            POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(leaf), leaf),
+            f"GET /get-inclusion-proof/2/{self.leaf.hash.hex()} HTTP/1.1\r\nHost: l\r\n\r\n"
+            .encode(),
+            b"GET /get-leaves/0/1 HTTP/1.1\r\nHost: l\r\nsigsum-token: a " + b"0" * 128
+            + b"\r\nConnection: keep-alive\r\n\r\n",
+        ]
+        statuses: dict[int, int] = {}
+        for turn in range(30_000 if os.environ.get("SIGSUM_LONG") == "1" else 3000):
+            request = bytearray(chance.choice(samples) + chance.choice(samples + [b""]))
+            for _ in range(chance.choice((1, 1, 1, 2, 5))):
+                place = chance.randrange(len(request))
+                match chance.randrange(5):
+                    case 0: request[place] = chance.randrange(256)
+                    case 1: del request[place:place + chance.choice((1, 2, 20))]
+                    case 2: request[place:place] = chance.choice(
+                        (b"\r\n", b"\n", b"\0", b" ", b"%", b"/", b"\xff", b"0", b"9" * 20, b","))
+                    case 3: request[place:place] = request[:place][-chance.randrange(1, 200):]
+                    case 4: request[place] ^= 1 << chance.randrange(8)
+                if not request:
+                    break
+            with self.subTest(seed=seed, turn=turn), self.log.connect() as connection:
+                with contextlib.suppress(ConnectionError):
+                    connection.send(bytes(request))
+                    connection.finish_sending()
+                # A mangled method may make any answer one to HEAD: only what is sure is judged.
+                received = connection.read_until_closed()
+                if received:
+                    match = re.match(rb"HTTP/1\.1 ([1-5]\d\d) [ -~]*\r\n", received)
+                    self.assertTrue(match, received[:200])
+                    status = int(match[1])
+                    statuses[status] = statuses.get(status, 0) + 1
+                    self.assertNotEqual(status, 500, bytes(request))
+        print(f"     answers to mangled requests: {dict(sorted(statuses.items()))}")
+        self.assertLess(memory(self.log), 100 << 20)
 
     def test_slowhttptest(self):
         program = harness.tool("slowhttptest", "slowhttptest")

@@ -189,12 +189,13 @@ class Questions(unittest.TestCase):
         self.assertEqual(self.log.leaves(), encoded)
         answer = self.assert_refused(404, "GET", "/get-leaves/12/13", internal=True)
         self.assertEqual(answer.text, "at end of tree\n")
-        for rest in ("13/14", "13/13", "12/12", "3/3", "4/3", "", "0", "0/", "0/1/2", "a/1", "00/1"):
+        for rest in ("13/14", "13/13", "12/12", "3/3", "4/3", "", "0", "0/", "0/1/2", "a/1",
+                     "00/1"):
             self.assert_refused(400, "GET", f"/get-leaves/{rest}", internal=True)
 
     def test_internal_paths(self):
-        for target in ("/", "/get-tree-head", "/add-leaf", "/get-consistency-proof/1/2", "/metrics/",
-                       "/nothing"):
+        for target in ("/", "/get-tree-head", "/add-leaf", "/get-consistency-proof/1/2",
+                       "/metrics/", "/nothing"):
             self.assert_refused(404, "GET", target, internal=True)
         for target in ("/metrics", "/get-leaves/0/1"):
             answer = self.assert_refused(405, "POST", target, b"", internal=True)
@@ -262,8 +263,8 @@ class Questions(unittest.TestCase):
             answer = self.log.request("POST", "/add-leaf", body)
             self.assertEqual((answer.status, answer.body), (200, b""))
         after = self.log.metrics()
-        for name in ('leaf_signatures_total{outcome="valid"}', 'tree_size_leaves{state="committed"}',
-                     "commit_duration_seconds_count"):
+        for name in ('leaf_signatures_total{outcome="valid"}',
+                     'tree_size_leaves{state="committed"}', "commit_duration_seconds_count"):
             self.assertEqual(after[name], before[name], name)
 
     # ---- Beside log-go

@@ -167,6 +167,26 @@ class CommandLine(RefusalCase):
         self.assertEqual(log.get("/one/").status, 404)
         self.assertEqual(log.get("/two/").status, 200)
 
+    def test_extreme_values(self):
+        longest = "2562047h47m16.854775807s"
+        for options in (
+            {"threads": 1}, {"threads": 200}, {"interval": longest}, {"timeout": longest},
+            {"interval": "1ms"}, {"interval": longest, "add_leaf_wait": longest},
+            {"max_range": 65536}, {"external_endpoint": f":{harness.free_port()}"},
+            {"url_prefix": "a+b/c~d:e@f!$&'()*,;="},
+        ):
+            with self.subTest(options=options), harness.Log(
+                    **({"min_interval": "0s"} | options)) as log:
+                if port := str(options.get("external_endpoint", ""))[1:]:
+                    log.external = ("127.0.0.1", int(port))
+                if prefix := options.get("url_prefix"):
+                    self.assertEqual(log.get(f"/{prefix}/get-tree-head").status, 200)
+                else:
+                    leaf = log.add_leaf(1)
+                    self.assertEqual(log.post_leaf(leaf).status, 200)
+                    self.assertEqual(log.tree_head(size_at_least=1).size, 1)
+                self.assertEqual(log.stop(), 0)
+
     def test_versions(self):
         news = (harness.ROOT / "NEWS").read_text()
         number = re.search(r"\d+\.\d+\.\d+", news)[0]
@@ -223,10 +243,10 @@ class Keys(RefusalCase):
         log = self.fresh()
         good = log.key_file.read_bytes()
         log.key_file.unlink()
-        self.refused(log, "key.file", re.escape(str(log.key_file)), "(?i)no such file")
+        self.refused(log, "key-file", re.escape(str(log.key_file)), "(?i)no such file")
         (log.folder / "folder").mkdir()
         log.options["key_file"] = log.folder / "folder"
-        self.refused(log, "key.file", "folder")
+        self.refused(log, "key-file", "folder")
         log.options["key_file"] = None
         self.refused(log, "key-file", "missing")
 
@@ -255,7 +275,7 @@ class Keys(RefusalCase):
         for name, (text, pattern) in contents.items():
             log.key_file.write_bytes(text)
             with self.subTest(name):
-                self.refused(log, "key.file", re.escape(str(log.key_file)), pattern,
+                self.refused(log, "key-file", re.escape(str(log.key_file)), pattern,
                              environment={"SSH_AUTH_SOCK": ""})
 
     def test_another_key(self):
@@ -275,7 +295,8 @@ class Keys(RefusalCase):
         before = snapshot(log.folder)
         done = harness.run(*log.command(), env=os.environ | log.environment(), **options)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Asigsum primary: key.file [^\n]*ermission denied[^\n]*\n\Z")
+        self.assertRegex(
+            done.stderr, r"\Asigsum primary: key-file: [^\n]*ermission denied[^\n]*\n\Z")
         self.assertEqual(snapshot(log.folder), before)
 
 
@@ -359,8 +380,8 @@ class SecondInstances(RefusalCase):
         before = snapshot(second.folder)
         done = harness.run(*second.command(), env=os.environ | second.environment())
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Asigsum primary: the store \S* is in use by another process"
-                                      r"[^\n]*\n\Z")
+        self.assertRegex(
+            done.stderr, r"\Asigsum primary: the store \S* is in use by another process[^\n]*\n\Z")
         after = snapshot(second.folder)
         after.pop("other-sth.lock", None)
         self.assertEqual(after, before)

@@ -26,6 +26,7 @@ import Transport
 func runPrimary(_ configuration: PrimaryConfiguration) throws {
     let server = configuration.server
     SignalSource.claimSignals()
+    let descriptorCount = DescriptorLimit.raise()
     let key = try LoadedSigner.load(keyFile: server.keyFile, timeout: server.timeout)
     let signer = key.signer
     let frontCount = server.threads > 0 ? server.threads : Processors.count
@@ -49,7 +50,8 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
 
     let node = try PrimaryNode(
         configuration, start: start, signer: signer, frontCount: frontCount)
-    try node.listen(external: external, internal: internals[0])
+    let limits = ConnectionLimits(descriptorCount: descriptorCount, frontCount: frontCount)
+    try node.listen(external: external, internal: internals[0], limits: limits)
     try node.run(reopeningLog: logDestination)
     logger.info("stopped")
 }
@@ -134,9 +136,9 @@ private final class PrimaryNode {
     }
 
     /// Gives the sockets to their reactors, which do not run yet.
-    func listen(external: [[Listener]], internal: [Listener]) throws {
-        let limits = ConnectionLimits(
-            descriptorCount: DescriptorLimit.raise(), frontCount: external.count)
+    func listen(
+        external: [[Listener]], internal: [Listener], limits: ConnectionLimits
+    ) throws {
         for (index, listeners) in external.enumerated() {
             servers.append(
                 try HTTPServer(
