@@ -15,6 +15,7 @@ import Logging
 import MerkleLog
 import Reactor
 import SigsumFormats
+import SystemPackage
 import TileStore
 
 /// Decides when to publish, and does it; an actor on the control reactor.
@@ -154,6 +155,11 @@ actor PrimaryControl {
             isHalted = true
             parts.intake.halt()
             logger.critical("\(error); nothing more is signed and no leaf is taken")
+        case .store(.system(.noSpace, _)), .store(.system(.tooManyOpenFiles, _)),
+            .store(.system(.tooManyOpenFilesInSystem, _)), .store(.system(.noMemory, _)):
+            // Want of something that may come back. The next try writes the file anew, from its first
+            // byte, so nothing rests on what this one left.
+            logger.error("\(error); the published tree head stays")
         case .store(.system), .store(.database):
             Fatal.end("\(error)")
         }
