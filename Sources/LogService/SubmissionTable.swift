@@ -35,6 +35,14 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
     private var submissions: [Digest: Submission] = [:]
     private var waiting: Deque<(leafHash: Digest, leaf: UnverifiedLeaf)> = []
     private var verified: [HashedLeaf] = []
+    /// Taken by the writer and not yet finished.
+    private var committingCount = 0
+    /// The writer has been called, and has not come yet.
+    private var isWriterCalled = false
+
+    /// A batch of so many leaves is not made to wait for more: what a commit costs by itself is small
+    /// beside verifying them.
+    private static var batchCountWorthwhile: Int { 64 }
 
     /// An empty table that holds at most `waitingMax` leaves not yet verified.
     package init(waitingMax: Int, waitersMax: Int = 64) {
@@ -80,19 +88,32 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
         submissions.removeValue(forKey: leafHash)?.waiters ?? []
     }
 
+    /// Whether the writer is to be called now; true once for each batch.
+    ///
+    /// A commit costs about as much as one or two verifications, whatever is in it. So it waits until no
+    /// more leaves are still to be verified than it would take: a leaf that comes alone is committed
+    /// at once, and of many one half is verified while the other is committed.
+    package mutating func callWriter() -> Bool {
+        let unverifiedCount = submissions.count - verified.count - committingCount
+        guard !isWriterCalled, !verified.isEmpty,
+            verified.count >= min(unverifiedCount, Self.batchCountWorthwhile)
+        else { return false }
+        isWriterCalled = true
+        return true
+    }
+
     /// All leaves that wait for the writer, in the order of their acceptance, at most `countMax`.
     package mutating func takeBatch(countMax: Int) -> [HashedLeaf] {
-        guard verified.count > countMax else {
-            defer { verified = [] }
-            return verified
-        }
+        isWriterCalled = false
         let batch = Array(verified.prefix(countMax))
-        verified.removeFirst(countMax)
+        verified.removeFirst(batch.count)
+        committingCount += batch.count
         return batch
     }
 
     /// The batch is committed, or was not taken; returns who waited for each of its leaves.
     package mutating func finish(_ batch: [HashedLeaf]) -> [[Waiter]] {
-        batch.map { reject($0.leafHash) }
+        committingCount -= batch.count
+        return batch.map { reject($0.leafHash) }
     }
 }

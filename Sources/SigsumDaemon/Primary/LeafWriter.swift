@@ -83,7 +83,7 @@ actor LeafWriter {
             intake.finish(batch, .unavailable(.diskNearlyFull))
         }
         // One batch at a time: others want this thread too, to publish.
-        if intake.hasVerified { commitSoon(from: intake) }
+        if intake.callWriter() { commitSoon(from: intake) }
     }
 
     private func commit(_ batch: [HashedLeaf], from intake: LeafIntake, begun: MonotonicInstant) {
