@@ -108,11 +108,20 @@ package struct UnverifiedLeaf: Hashable, Sendable {
 
     /// The leaf, when its signature is valid. Costs one Ed25519 verification.
     package func verified() throws(LeafError) -> Leaf {
+        var verifier = SignatureVerifier()
+        return try verified(by: &verifier)
+    }
+
+    /// The same with a verifier for many leaves.
+    package func verified(by verifier: inout SignatureVerifier) throws(LeafError) -> Leaf {
         var signed: [UInt8] = []
+        signed.reserveCapacity(56)
         signed.append("sigsum.org/v1/tree-leaf\0")
         let checksum = claimed.bytes.storage.span.extracting(0..<32)
         for position in checksum.indices { signed.append(checksum[position]) }
-        guard publicKey.verify(signature, of: signed.span) else { throw .invalidSignature }
+        guard verifier.verify(signature, of: signed.span, by: publicKey) else {
+            throw .invalidSignature
+        }
         return claimed
     }
 }

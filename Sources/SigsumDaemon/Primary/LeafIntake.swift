@@ -129,9 +129,10 @@ final class LeafIntake: Sendable {
 
     /// On the thread of `verifier`: verifies until no leaf waits.
     private func verifyAll(on verifier: ThreadExecutor) {
+        var signatures = SignatureVerifier()
         while let (leafHash, leaf) = takeForVerification(or: verifier) {
             do throws(LeafError) {
-                let leaf = HashedLeaf(try leaf.verified(), leafHash: leafHash)
+                let leaf = HashedLeaf(try leaf.verified(by: &signatures), leafHash: leafHash)
                 metrics.validSignatures.add()
                 _ = state.withLock { $0.table.accept(leaf) }
             } catch {
