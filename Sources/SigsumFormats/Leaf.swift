@@ -86,9 +86,9 @@ package struct UnverifiedLeaf: Hashable, Sendable {
     ///     public_key=<64 hex digits>
     package init(parsing body: Span<UInt8>) throws(FormatError) {
         var cursor = ASCIICursor()
-        let message = try cursor.hex("message", in: body, as: FixedBytes<32>.self)
-        let signature = Signature(bytes: try cursor.hex("signature", in: body))
-        let publicKey = PublicKey(bytes: try cursor.hex("public_key", in: body))
+        let message = try cursor.hex("message", in: body, as: Digest.self).bytes
+        let signature = try cursor.hex("signature", in: body, as: Signature.self)
+        let publicKey = try cursor.hex("public_key", in: body, as: PublicKey.self)
         try cursor.finish(body)
         self.message = message
         self.signature = signature
