@@ -122,6 +122,8 @@ extension ResponseWriter {
         output.append(text)
     }
 
+    /// Disfavoured, so that a literal goes the way of static strings, which makes no String.
+    @_disfavoredOverload
     package mutating func append(_ text: String) {
         enterBody()
         output.append(contentsOf: text.utf8)
@@ -206,6 +208,7 @@ extension ResponseWriter {
     }
 
     /// Writes a whole response whose body is `reason` and a line feed, in plain text.
+    @_disfavoredOverload
     package mutating func text(_ status: Status, _ reason: String) {
         begin(status, contentType: "text/plain; charset=utf-8")
         append(reason)
