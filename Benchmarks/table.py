@@ -14,7 +14,7 @@ class Table:
     def __init__(self):
         self.unmet: list[str] = []
         columns = "".join(f"{name:>11}" for name in self.COLUMNS)
-        print(f"\n{'medians':44}{columns}  spread", flush=True)
+        print(f"\n{'medians':52}{columns}  spread", flush=True)
 
     def row(self, what: str, samples: dict[str, list[float]], digits: int = 0) -> dict[str, float]:
         """
@@ -28,7 +28,7 @@ class Table:
         ]
         ours = samples["sigsum"]
         spread = f"{(max(ours) - min(ours)) / medians['sigsum']:8.0%}" if len(ours) > 1 else ""
-        print(f"{what:44}{''.join(cells)}{spread}".rstrip(), flush=True)
+        print(f"{what:52}{''.join(cells)}{spread}".rstrip(), flush=True)
         return medians
 
     def goal(self, what: str, value: float, *, at_least: float | None = None,
@@ -41,4 +41,4 @@ class Table:
         if not is_met:
             self.unmet.append(what)
         verdict = "met" if is_met else "NOT MET"
-        print(f"    {what + ':':40}{value:11.2f}  goal {sign} {bound:g}: {verdict}", flush=True)
+        print(f"    {what + ':':48}{value:11.2f}  goal {sign} {bound:g}: {verdict}", flush=True)
