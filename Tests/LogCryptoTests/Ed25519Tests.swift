@@ -126,7 +126,8 @@ import Testing
             return (key: key.publicKey, signature: key.sign([UInt8(number)].span))
         }
         var verifier = SignatureVerifier()
-        for (asked, by) in [(0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (1, 2), (2, 2), (0, 2), (0, 0)] {
+        for (asked, by) in [(0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (1, 2), (2, 2), (0, 2), (0, 0)]
+        {
             let isValid = verifier.verify(
                 signed[asked].signature, of: [UInt8(asked)].span, by: signed[by].key)
             #expect(isValid == (asked == by))
