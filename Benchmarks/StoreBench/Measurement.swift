@@ -40,7 +40,7 @@ struct Measurement {
 
     private func lookUp(_ reader: StoreReader, size: TreeSize) throws {
         var hasher = TreeHasher()
-        let positions = randomPositions(100_000, below: size.value)
+        let positions = Mixer.positions(100_000, below: size.value)
         let hashes = positions.map { Leaf.synthetic(Int($0)).leafHash(hasher: &hasher) }
         try report("lookups", count: hashes.count) {
             for (position, hash) in zip(positions, hashes) {
@@ -55,7 +55,7 @@ struct Measurement {
     private func prove(_ reader: StoreReader, _ tree: TreeSnapshot) throws {
         var hasher = TreeHasher()
         let size = tree.treeHead.size
-        let positions = randomPositions(50_000, below: size.value)
+        let positions = Mixer.positions(50_000, below: size.value)
         let hashes = positions.map { Leaf.synthetic(Int($0)).leafHash(hasher: &hasher) }
         var hashCount = 0
         try report("inclusion proofs, lookup included", count: hashes.count) {
@@ -83,7 +83,7 @@ struct Measurement {
 
     private func readLeaves(_ reader: StoreReader, size: TreeSize) throws {
         let count = min(512, size.value)
-        let starts = randomPositions(5_000, below: size.value - count + 1)
+        let starts = Mixer.positions(5_000, below: size.value - count + 1)
         var body: [UInt8] = []
         body.reserveCapacity(Int(count) * Leaf.lineByteCount)
         var byteCount = 0
@@ -110,10 +110,6 @@ struct Measurement {
         let time = try ContinuousClock().measure(body)
         print("\(what): \(Int(Double(count) / time.inSeconds)) a second")
     }
-
-    private func randomPositions(_ count: Int, below end: UInt64) -> [UInt64] {
-        (0..<count).map { Mixer.mix(UInt64($0) + 1) % end }
-    }
 }
 
 /// SplitMix64's mixing step: numbers that look random, the same in every run.
@@ -123,6 +119,11 @@ enum Mixer {
         mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
         return mixed ^ mixed >> 31
+    }
+
+    /// So many positions of a tree of `end` leaves.
+    static func positions(_ count: Int, below end: UInt64) -> [UInt64] {
+        (0..<count).map { mix(UInt64($0) + 1) % end }
     }
 }
 

@@ -6,6 +6,7 @@
 //     store-bench build --leaves 1000000 --folder bench-data/store
 //     store-bench read --folder bench-data/store
 //     store-bench commits --folder bench-data/commits
+//     store-bench hashes --leaves 1000000 --count 1000
 //
 // Commits are durable, as a primary's are: the figures are those of the device that holds the
 // folder.
@@ -20,7 +21,7 @@ internal import TileStore
 struct StoreBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store-bench", abstract: "Measures the store.",
-        subcommands: [Build.self, Read.self, Commits.self])
+        subcommands: [Build.self, Read.self, Commits.self, Hashes.self])
 }
 
 /// Builds a store, then measures it.
@@ -120,6 +121,28 @@ struct Commits: ParsableCommand {
             }
             let rate = Double(count) / time.inSeconds
             print("\(batch) a commit: \(Int(rate)) commits, \(Int(rate) * batch) leaves a second")
+        }
+    }
+}
+
+/// Prints leaf hashes, for asking a server for proofs.
+struct Hashes: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print the leaf hashes, in hex, of random leaves of a store that `build` made.")
+
+    @Option(help: "The number of leaves in that store.")
+    var leaves = 1_000_000
+    @Option(help: "The number of leaf hashes to print.")
+    var count = 1000
+
+    func validate() throws {
+        guard leaves > 0, count >= 0 else { throw ValidationError("counts must be positive") }
+    }
+
+    func run() {
+        var hasher = TreeHasher()
+        for position in Mixer.positions(count, below: UInt64(leaves)) {
+            print(Leaf.synthetic(Int(position)).leafHash(hasher: &hasher))
         }
     }
 }

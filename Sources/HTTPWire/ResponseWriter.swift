@@ -123,7 +123,9 @@ extension ResponseWriter {
         output.append(text)
     }
 
-    /// Appends a text in UTF-8 to the body.
+    /// Appends a text in UTF-8 to the body. Disfavoured, so that a literal goes the way of static
+    /// strings, which makes no String.
+    @_disfavoredOverload
     package mutating func append(_ text: String) {
         enterBody()
         output.append(contentsOf: text.utf8)
@@ -209,6 +211,7 @@ extension ResponseWriter {
     }
 
     /// Writes a whole response whose body is `reason` and a line feed, in plain text.
+    @_disfavoredOverload
     package mutating func text(_ status: Status, _ reason: String) {
         begin(status, contentType: "text/plain; charset=utf-8")
         append(reason)

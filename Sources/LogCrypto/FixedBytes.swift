@@ -26,7 +26,17 @@ package struct FixedBytes<let byteCount: Int>: Hashable, Sendable {
     @inlinable
     package init(copying bytes: Span<UInt8>, at offset: Int = 0) {
         precondition(offset >= 0 && bytes.count - offset >= byteCount)
-        storage = InlineArray { bytes[offset + $0] }
+        storage = InlineArray(repeating: 0)
+        var target = storage.mutableSpan
+        // The range lies in `bytes`, as checked above, and the target has `byteCount` bytes.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            unsafe target.withUnsafeMutableBytes { target in
+                unsafe target.copyMemory(
+                    from: UnsafeRawBufferPointer(
+                        rebasing: UnsafeRawBufferPointer(source)[
+                            offset..<offset + byteCount]))
+            }
+        }
     }
 
     @inlinable
@@ -69,8 +79,13 @@ extension FixedByteValue {
     /// The value of the hex digits `digits`, either case; nil unless there are exactly
     /// `2 * byteCount` of them and nothing else.
     package init?(hex digits: Span<UInt8>) {
-        guard let bytes = Hex.decode(digits), bytes.count == Self.byteCount else { return nil }
-        self.init(copying: bytes.span, at: 0)
+        // Values of up to 64 bytes, all that there are, need no heap.
+        precondition(Self.byteCount <= 64)
+        guard digits.count == 2 * Self.byteCount else { return nil }
+        var storage = InlineArray<64, UInt8>(repeating: 0)
+        var bytes = storage.mutableSpan
+        guard Hex.decode(digits, into: &bytes) else { return nil }
+        self.init(copying: storage.span, at: 0)
     }
 
     /// The same from a string, for keys in configuration and in tests.

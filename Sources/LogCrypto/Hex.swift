@@ -67,20 +67,16 @@ package enum Hex {
         }
     }
 
-    /// The `count` bytes that the digits of `digits` from `offset` on stand for, without the heap;
-    /// nil when one of them is no hex digit. The range must lie in `digits`.
-    @inlinable
-    package static func decode<let count: Int>(
-        _ digits: Span<UInt8>, at offset: Int, as: FixedBytes<count>.Type = FixedBytes<count>.self
-    ) -> FixedBytes<count>? {
-        precondition(offset >= 0 && digits.count - offset >= 2 * count)
-        var bytes = FixedBytes<count>()
-        for position in 0..<count {
-            guard let high = value(of: digits[offset + 2 * position]),
-                let low = value(of: digits[offset + 2 * position + 1])
-            else { return nil }
-            bytes.storage[position] = high << 4 | low
+    /// Writes the bytes that `digits`, an even count, stand for to the beginning of `bytes`, which
+    /// has room for them. False when one of them is no hex digit.
+    static func decode(_ digits: Span<UInt8>, into bytes: inout MutableSpan<UInt8>) -> Bool {
+        precondition(digits.count.isMultiple(of: 2))
+        for position in 0..<digits.count / 2 {
+            guard let high = value(of: digits[2 * position]),
+                let low = value(of: digits[2 * position + 1])
+            else { return false }
+            bytes[position] = high << 4 | low
         }
-        return bytes
+        return true
     }
 }

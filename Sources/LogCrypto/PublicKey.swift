@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Ed25519 public keys and signatures (RFC 8032), and the one place where a signature is checked.
-
-internal import COpenSSL
+// Ed25519 public keys and signatures (RFC 8032) as values. SignatureVerifier.swift checks
+// signatures.
 
 /// An Ed25519 signature of 64 bytes, R and S (RFC 8032 section 5.1.6). Any 64 bytes: whether it is
 /// a signature of something only ``PublicKey/verify(_:of:)`` can tell.
@@ -56,42 +55,12 @@ package struct PublicKey: FixedByteValue {
         KeyHash(bytes: withSpan { Digest(sha256: $0) }.bytes)
     }
 
-    /// Whether `signature` is this key's signature of `message`, exactly as Go's crypto/ed25519
-    /// decides it: S < L, no cofactor, R compared as bytes, small-order and non-canonical keys not
-    /// refused as such. A leaf that we accepted and verifiers refused would be in the tree for
-    /// ever.
+    /// Whether `signature` is this key's signature of `message`; see ``SignatureVerifier``, which
+    /// is for many.
     ///
     /// Costs about 0.1 ms: never on a reactor.
     package func verify(_ signature: Signature, of message: Span<UInt8>) -> Bool {
-        withSpan { key in
-            signature.withSpan { signature in
-                // Every pointer below is a span's, read within its length, alive through the calls;
-                // what libcrypto allocates is freed here on each way out.
-                unsafe key.withUnsafeBufferPointer { key in
-                    guard
-                        let handle = unsafe EVP_PKEY_new_raw_public_key(
-                            EVP_PKEY_ED25519, nil, key.baseAddress, key.count)
-                    else { return false }
-                    defer { unsafe EVP_PKEY_free(handle) }
-                    guard let context = unsafe EVP_MD_CTX_new() else {
-                        fatalError("out of memory")
-                    }
-                    defer { unsafe EVP_MD_CTX_free(context) }
-                    guard unsafe EVP_DigestVerifyInit(context, nil, nil, nil, handle) == 1 else {
-                        return false
-                    }
-                    let result = unsafe message.withUnsafeBufferPointer { message in
-                        unsafe signature.withUnsafeBufferPointer { signature in
-                            unsafe EVP_DigestVerify(
-                                context, signature.baseAddress, signature.count,
-                                message.baseAddress, message.count)
-                        }
-                    }
-                    // A refused signature leaves an entry in the thread's error queue.
-                    if result != 1 { ERR_clear_error() }
-                    return result == 1
-                }
-            }
-        }
+        var verifier = SignatureVerifier()
+        return verifier.verify(signature, of: message, by: self)
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Ed25519 private keys (RFC 8032). With PublicKey.swift the only file that names EVP_PKEY
+// Ed25519 private keys (RFC 8032). With SignatureVerifier.swift the only file that names EVP_PKEY
 // functions.
 
 internal import COpenSSL

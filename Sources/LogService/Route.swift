@@ -192,13 +192,11 @@ package struct RouteTable: Sendable {
             return .malformed(endpoint, "the first argument must be a decimal number up to 2^63-1")
         }
         if endpoint == .getInclusionProof {
-            guard second.count == 64,
-                let hash = Hex.decode(second, at: 0, as: FixedBytes<32>.self)
-            else {
+            guard let leafHash = Digest(hex: second) else {
                 return .malformed(
                     endpoint, "the second argument must be a leaf hash, 64 hex digits")
             }
-            return .route(.inclusionProof(size: number, leafHash: Digest(bytes: hash)))
+            return .route(.inclusionProof(size: number, leafHash: leafHash))
         }
         guard let other = ASCIIDecimal.parse(second) else {
             return .malformed(endpoint, "the second argument must be a decimal number up to 2^63-1")

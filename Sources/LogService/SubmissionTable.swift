@@ -15,30 +15,42 @@ package import TileStore
 
 /// The leaves being verified and committed, and who waits for each.
 package struct SubmissionTable<Waiter: Sendable>: Sendable {
-    private struct Submission {
-        var waiters: [Waiter]
-    }
-
     /// What became of a submission.
     package enum Admission: Equatable, Sendable {
         /// New: a verifier will take it.
         case queued
         /// The same leaf is on its way already; this waiter hears when the others do.
         case joined
-        /// Too many wait: nothing was kept.
+        /// Too many are on their way: nothing was kept.
         case overloaded
+        /// A batch has left since the caller looked for the leaf in the tree: it has to look again.
+        /// Nothing was kept.
+        case outdated
     }
 
-    /// The most leaves that wait for a verifier, and the most waiters for one leaf.
-    private let waitingMax: Int
+    private let countMax: Int
     private let waitersMax: Int
-    private var submissions: [Digest: Submission] = [:]
+    /// Those who wait for each leaf that is on its way.
+    private var submissions: [Digest: [Waiter]] = [:]
     private var waiting: Deque<(leafHash: Digest, leaf: UnverifiedLeaf)> = []
     private var verified: [HashedLeaf] = []
+    /// Taken by the writer and not yet finished.
+    private var committingCount = 0
+    /// The writer has been called, and has not come yet.
+    private var isWriterCalled = false
 
-    /// An empty table that holds at most `waitingMax` leaves not yet verified.
-    package init(waitingMax: Int, waitersMax: Int = 64) {
-        self.waitingMax = waitingMax
+    /// A batch of so many leaves is not made to wait for more: what a commit costs by itself is
+    /// small beside verifying them.
+    private static var batchCountWorthwhile: Int { 64 }
+
+    /// The number of batches that have left: those of their leaves that were committed are in the
+    /// tree.
+    package private(set) var finishedCount = 0
+
+    /// An empty table that holds at most `countMax` leaves, from submission to commit, and at most
+    /// `waitersMax` waiters for each.
+    package init(countMax: Int, waitersMax: Int = 64) {
+        self.countMax = countMax
         self.waitersMax = waitersMax
     }
 
@@ -46,20 +58,23 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
     package var waitingCount: Int { waiting.count }
     /// The number of leaves from submission to commit.
     package var count: Int { submissions.count }
-    /// Whether leaves wait for the writer.
-    package var hasVerified: Bool { !verified.isEmpty }
-
     /// Takes a leaf that is not in the tree.
+    ///
+    /// - Parameter finishedCount: ``finishedCount`` from before the caller looked for the leaf in
+    ///   the
+    ///   tree. If it has changed, the leaf may have passed through here in between, and would be
+    ///   verified a second time.
     package mutating func submit(
-        _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: Waiter
+        _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: Waiter, finishedCount: Int
     ) -> Admission {
-        if let known = submissions[leafHash] {
-            guard known.waiters.count < waitersMax else { return .overloaded }
-            submissions[leafHash]?.waiters.append(waiter)
+        if let waiters = submissions[leafHash] {
+            guard waiters.count < waitersMax else { return .overloaded }
+            submissions[leafHash]?.append(waiter)
             return .joined
         }
-        guard waiting.count < waitingMax else { return .overloaded }
-        submissions[leafHash] = Submission(waiters: [waiter])
+        guard finishedCount == self.finishedCount else { return .outdated }
+        guard submissions.count < countMax else { return .overloaded }
+        submissions[leafHash] = [waiter]
         waiting.append((leafHash, leaf))
         return .queued
     }
@@ -69,30 +84,43 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
         waiting.popFirst()
     }
 
-    /// A valid leaf goes on to the writer. Returns whether it is the first to wait for it.
-    package mutating func accept(_ leaf: HashedLeaf) -> Bool {
+    /// A valid leaf goes on to the writer.
+    package mutating func accept(_ leaf: HashedLeaf) {
         verified.append(leaf)
-        return verified.count == 1
     }
 
     /// An invalid leaf ends here; returns who waited for it.
     package mutating func reject(_ leafHash: Digest) -> [Waiter] {
-        submissions.removeValue(forKey: leafHash)?.waiters ?? []
+        submissions.removeValue(forKey: leafHash) ?? []
+    }
+
+    /// Whether the writer is to be called now; true once for each batch.
+    ///
+    /// A commit costs about as much as one or two verifications, whatever is in it. So it waits
+    /// until no more leaves are still to be verified than it would take: a leaf that comes alone is
+    /// committed at once, and of many one half is verified while the other is committed.
+    package mutating func callWriter() -> Bool {
+        let unverifiedCount = submissions.count - verified.count - committingCount
+        guard !isWriterCalled, !verified.isEmpty,
+            verified.count >= min(unverifiedCount, Self.batchCountWorthwhile)
+        else { return false }
+        isWriterCalled = true
+        return true
     }
 
     /// All leaves that wait for the writer, in the order of their acceptance, at most `countMax`.
     package mutating func takeBatch(countMax: Int) -> [HashedLeaf] {
-        guard verified.count > countMax else {
-            defer { verified = [] }
-            return verified
-        }
+        isWriterCalled = false
         let batch = Array(verified.prefix(countMax))
-        verified.removeFirst(countMax)
+        verified.removeFirst(batch.count)
+        committingCount += batch.count
         return batch
     }
 
     /// The batch is committed, or was not taken; returns who waited for each of its leaves.
     package mutating func finish(_ batch: [HashedLeaf]) -> [[Waiter]] {
-        batch.map { reject($0.leafHash) }
+        committingCount -= batch.count
+        finishedCount += 1
+        return batch.map { reject($0.leafHash) }
     }
 }

@@ -64,14 +64,15 @@ package struct ASCIICursor {
         return number
     }
 
-    /// The next line's value as `count` bytes in hex.
-    package mutating func hex<let count: Int>(
-        _ key: StaticString, in bytes: Span<UInt8>, as: FixedBytes<count>.Type = FixedBytes.self
-    ) throws(FormatError) -> FixedBytes<count> {
+    /// The next line's value in hex.
+    package mutating func hex<Value: FixedByteValue>(
+        _ key: StaticString, in bytes: Span<UInt8>, as: Value.Type = Value.self
+    ) throws(FormatError) -> Value {
         let range = try value(of: key, in: bytes)
-        guard range.count == 2 * count,
-            let value = Hex.decode(bytes, at: range.lowerBound, as: FixedBytes<count>.self)
-        else { throw error("\(key)= with \(2 * count) hex digits", found: bytes.extracting(range)) }
+        guard let value = Value(hex: bytes.extracting(range)) else {
+            throw error(
+                "\(key)= with \(2 * Value.byteCount) hex digits", found: bytes.extracting(range))
+        }
         return value
     }
 

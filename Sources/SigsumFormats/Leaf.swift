@@ -87,9 +87,9 @@ package struct UnverifiedLeaf: Hashable, Sendable {
     ///     public_key=<64 hex digits>
     package init(parsing body: Span<UInt8>) throws(FormatError) {
         var cursor = ASCIICursor()
-        let message = try cursor.hex("message", in: body, as: FixedBytes<32>.self)
-        let signature = Signature(bytes: try cursor.hex("signature", in: body))
-        let publicKey = PublicKey(bytes: try cursor.hex("public_key", in: body))
+        let message = try cursor.hex("message", in: body, as: Digest.self).bytes
+        let signature = try cursor.hex("signature", in: body, as: Signature.self)
+        let publicKey = try cursor.hex("public_key", in: body, as: PublicKey.self)
         try cursor.finish(body)
         self.message = message
         self.signature = signature
@@ -109,11 +109,20 @@ package struct UnverifiedLeaf: Hashable, Sendable {
 
     /// The leaf, when its signature is valid. Costs one Ed25519 verification.
     package func verified() throws(LeafError) -> Leaf {
+        var verifier = SignatureVerifier()
+        return try verified(by: &verifier)
+    }
+
+    /// The same with a verifier for many leaves.
+    package func verified(by verifier: inout SignatureVerifier) throws(LeafError) -> Leaf {
         var signed: [UInt8] = []
+        signed.reserveCapacity(56)
         signed.append("sigsum.org/v1/tree-leaf\0")
         let checksum = claimed.bytes.storage.span.extracting(0..<32)
         for position in checksum.indices { signed.append(checksum[position]) }
-        guard publicKey.verify(signature, of: signed.span) else { throw .invalidSignature }
+        guard verifier.verify(signature, of: signed.span, by: publicKey) else {
+            throw .invalidSignature
+        }
         return claimed
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// SSH's encoding of values (RFC 4251 section 5), read: key files and the ssh-agent's answers are made of
-// it. What the values mean is for the readers of those.
+// SSH's encoding of values (RFC 4251 section 5), read: key files and the ssh-agent's answers are
+// made of it. What the values mean is for the readers of those.
 
-/// A position in bytes that SSH's encoding is read from. Each call that finds too few bytes for what it
-/// is asked for answers nil and stays where it is.
+/// A position in bytes that SSH's encoding is read from. Each call that finds too few bytes for
+/// what it is asked for answers nil and stays where it is.
 package struct SSHReader {
     private let bytes: [UInt8]
     private var position = 0

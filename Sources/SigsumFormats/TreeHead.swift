@@ -78,8 +78,8 @@ package struct SignedTreeHead: Hashable, Sendable {
         guard let size = TreeSize(number) else {
             preconditionFailure("the cursor bounds integers as TreeSize does")
         }
-        let rootHash = Digest(bytes: try cursor.hex("root_hash", in: bytes))
-        let signature = Signature(bytes: try cursor.hex("signature", in: bytes))
+        let rootHash = try cursor.hex("root_hash", in: bytes, as: Digest.self)
+        let signature = try cursor.hex("signature", in: bytes, as: Signature.self)
         self.init(treeHead: TreeHead(size: size, rootHash: rootHash), signature: signature)
     }
 

@@ -84,6 +84,24 @@ enum FileSystem {
         return UInt64(status.f_bavail) * UInt64(status.f_frsize)
     }
 
+    /// The address of this process's first map of a file that is shared, read only and `byteCount`
+    /// bytes long (proc(5), /proc/pid/maps); nil when there is none. LMDB tells the address of its
+    /// map only when it was fixed beforehand (MDB_FIXEDMAP).
+    ///
+    ///     7e1011e00000-7f1011e00000 r--s 00000000 fe:00 1310734    /var/lib/sigsum-log/store/data.mdb
+    static func sharedReadOnlyMap(byteCount: Int) -> UInt? {
+        guard let maps = try? DurableFile.read("/proc/self/maps") else { return nil }
+        for line in maps.split(separator: UInt8(ascii: "\n")) {
+            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2)
+            guard words.count == 3, words[1].elementsEqual("r--s".utf8) else { continue }
+            let bounds = words[0].split(separator: UInt8(ascii: "-")).compactMap {
+                UInt(String(decoding: $0, as: UTF8.self), radix: 16)
+            }
+            if bounds.count == 2, bounds[1] - bounds[0] == UInt(byteCount) { return bounds[0] }
+        }
+        return nil
+    }
+
     /// Opens `path`, creating it where it is absent, and takes its exclusive lock (flock); nil when
     /// another process has it. The lock lasts as long as the descriptor.
     static func openLocked(_ path: String) throws(StoreError) -> Int32? {

@@ -131,13 +131,12 @@ final class LMDBEnvironment: @unchecked Sendable {
     /// process's resident set until they are read again.
     func releasePages() throws(LMDBError) {
         var info = unsafe MDB_envinfo()
-        var stat = MDB_stat()
         try unsafe LMDBError.check(mdb_env_info(environment, &info), "mdb_env_info")
-        try unsafe LMDBError.check(mdb_env_stat(environment, &stat), "mdb_env_stat")
-        let byteCount = unsafe (info.me_last_pgno + 1) * Int(stat.ms_psize)
-        // The map is of a file, shared and, without MDB_WRITEMAP, never written through: pages that
-        // are dropped come back from the file with the same contents.
-        unsafe madvise(info.me_mapaddr, byteCount, MADV_DONTNEED)
+        let mapBytes = unsafe info.me_mapsize
+        // A map that is found is of a file, shared and never written through: pages that are
+        // dropped come back from the file with the same contents.
+        guard let start = FileSystem.sharedReadOnlyMap(byteCount: mapBytes) else { return }
+        unsafe madvise(UnsafeMutableRawPointer(bitPattern: start), mapBytes, MADV_DONTNEED)
     }
 
     /// Begins the one write transaction. Only ever called on the writer's thread.

@@ -95,8 +95,6 @@ package struct PrimaryStart: Sendable {
         self.lastSigned = last
         self.published = published
         self.signed = try PublishedTree(head: CosignedTreeHead(last), storedIn: reader)
-        // What start-up looked at, a root of each of the newest slabs above all.
-        store.releasePages()
     }
 }
 

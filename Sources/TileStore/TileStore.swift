@@ -104,7 +104,7 @@ package final class TileStore: Sendable {
     }
 
     /// Lets go of the mapped pages that were read so far; reading brings them back.
-    func releasePages() {
+    package func releasePages() {
         // A kernel that refuses advice has lost nobody anything.
         try? environment.releasePages()
     }

@@ -24,11 +24,27 @@ package struct ResponseTicket: Sendable, Hashable {
     /// Only the first completion of a ticket counts. If the connection is gone, or its server has
     /// stopped, nothing happens and `render` is not called.
     package func complete(_ render: @escaping @Sendable (inout ResponseWriter) -> Void) {
-        let (reactor, registration, sequence) = (reactor, registration, sequence)
-        reactor.post {
-            let connection = reactor.handler(of: registration) as? HTTPConnection
-            connection?.complete(sequence, render)
+        reactor.post { completeNow(render) }
+    }
+
+    /// Completes several tickets with the same response, as `complete(_:)` would each: with one job
+    /// for each reactor, which is woken once.
+    package static func complete(
+        _ tickets: [ResponseTicket], _ render: @escaping @Sendable (inout ResponseWriter) -> Void
+    ) {
+        let groups = Dictionary(grouping: tickets) { ObjectIdentifier($0.reactor) }
+        for group in groups.values {
+            guard let reactor = group.first?.reactor else { continue }
+            reactor.post {
+                for ticket in group { ticket.completeNow(render) }
+            }
         }
+    }
+
+    /// On the reactor's thread.
+    private func completeNow(_ render: (inout ResponseWriter) -> Void) {
+        let connection = reactor.handler(of: registration) as? HTTPConnection
+        connection?.complete(sequence, render)
     }
 
     /// Answers with a plain text line.

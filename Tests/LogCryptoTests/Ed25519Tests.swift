@@ -121,4 +121,19 @@ import Testing
         let zero = try #require(Signature(hex: String(repeating: "0", count: 128)))
         #expect(!key.verify(zero, ofBytes: []))
     }
+
+    /// What a verifier keeps for one key must not answer for another, nor after a refusal.
+    @Test func oneVerifierForKeysInTurn() {
+        let signed = (0..<3).map { number in
+            let key = SigningKey(seed: FixedBytes(InlineArray(repeating: UInt8(number))))
+            return (key: key.publicKey, signature: key.sign([UInt8(number)].span))
+        }
+        var verifier = SignatureVerifier()
+        for (asked, by) in [(0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (1, 2), (2, 2), (0, 2), (0, 0)]
+        {
+            let isValid = verifier.verify(
+                signed[asked].signature, of: [UInt8(asked)].span, by: signed[by].key)
+            #expect(isValid == (asked == by))
+        }
+    }
 }

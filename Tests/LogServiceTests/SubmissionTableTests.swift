@@ -29,23 +29,35 @@ import TileStore
     }
 
     @Test func theWayOfOneLeaf() {
-        var table = SubmissionTable<String>(waitingMax: 2)
+        var table = SubmissionTable<String>(countMax: 2)
         let hash = hashed[0].leafHash
-        #expect(table.submit(unverified[0], leafHash: hash, waiter: "a") == .queued)
-        #expect(table.submit(unverified[0], leafHash: hash, waiter: "b") == .joined)
-        #expect(table.waitingCount == 1 && table.count == 1 && !table.hasVerified)
+        #expect(
+            table.submit(unverified[0], leafHash: hash, waiter: "a", finishedCount: 0) == .queued)
+        #expect(
+            table.submit(unverified[0], leafHash: hash, waiter: "b", finishedCount: 0) == .joined)
+        #expect(table.waitingCount == 1 && table.count == 1)
         #expect(table.takeForVerification()?.leafHash == hash)
         #expect(table.takeForVerification() == nil)
-        #expect(table.submit(unverified[0], leafHash: hash, waiter: "c") == .joined)
-        #expect(table.accept(hashed[0]) == true)
-        #expect(table.hasVerified)
+        #expect(
+            table.submit(unverified[0], leafHash: hash, waiter: "c", finishedCount: 0) == .joined)
+        let early = table.callWriter()
+        table.accept(hashed[0])
+        let calls = [early, table.callWriter(), table.callWriter()]
+        #expect(calls == [false, true, false])
         #expect(table.takeBatch(countMax: 9) == [hashed[0]])
-        #expect(!table.hasVerified && table.count == 1)
-        #expect(table.submit(unverified[0], leafHash: hash, waiter: "d") == .joined)
+        let late = table.callWriter()
+        #expect(table.count == 1 && !late)
+        #expect(
+            table.submit(unverified[0], leafHash: hash, waiter: "d", finishedCount: 0) == .joined)
         #expect(table.finish([hashed[0]]) == [["a", "b", "c", "d"]])
         #expect(table.count == 0)
-        // Gone: the next is a new one.
-        #expect(table.submit(unverified[0], leafHash: hash, waiter: "e") == .queued)
+        // Gone: whoever looked before that has to look again, the next is a new one.
+        #expect(table.finishedCount == 1)
+        #expect(
+            table.submit(unverified[0], leafHash: hash, waiter: "e", finishedCount: 0) == .outdated)
+        #expect(table.count == 0)
+        #expect(
+            table.submit(unverified[0], leafHash: hash, waiter: "e", finishedCount: 1) == .queued)
         #expect(table.takeForVerification()?.leaf == unverified[0])
         #expect(table.reject(hash) == ["e"])
         #expect(table.reject(hash) == [])
@@ -53,28 +65,33 @@ import TileStore
 
     /// The counts at which more are refused, and that a refused one leaves nothing behind.
     @Test func bounds() {
-        var table = SubmissionTable<Int>(waitingMax: 2, waitersMax: 3)
+        var table = SubmissionTable<Int>(countMax: 2, waitersMax: 3)
         func submit(_ number: Int, _ waiter: Int) -> SubmissionTable<Int>.Admission {
-            table.submit(unverified[number], leafHash: hashed[number].leafHash, waiter: waiter)
+            table.submit(
+                unverified[number], leafHash: hashed[number].leafHash, waiter: waiter,
+                finishedCount: table.finishedCount)
         }
         #expect([submit(0, 1), submit(1, 2), submit(2, 3)] == [.queued, .queued, .overloaded])
         #expect([submit(0, 4), submit(0, 5), submit(0, 6)] == [.joined, .joined, .overloaded])
         #expect(table.count == 2 && table.waitingCount == 2)
+        // One that is being verified still counts; one that was refused does not.
         _ = table.takeForVerification()
-        #expect(submit(2, 7) == .queued)
+        #expect(submit(2, 7) == .overloaded)
         #expect(table.reject(hashed[0].leafHash) == [1, 4, 5])
+        #expect(submit(2, 7) == .queued)
         #expect(table.reject(hashed[2].leafHash) == [7])
     }
 
     /// Random steps in any legal order do what the model says.
     @Test(arguments: 0..<20 as Range<UInt64>) func asTheModelSays(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let waitingMax = Int.random(in: 1...6, using: &random)
+        let countMax = Int.random(in: 1...12, using: &random)
         let waitersMax = Int.random(in: 1...4, using: &random)
-        var table = SubmissionTable<Int>(waitingMax: waitingMax, waitersMax: waitersMax)
+        var table = SubmissionTable<Int>(countMax: countMax, waitersMax: waitersMax)
         /// In the order in which they entered their stage.
         var model: [Entry] = []
         var batches: [[HashedLeaf]] = []
+        var isWriterCalled = false
 
         func numbers(_ stage: Entry.Stage) -> [Int] {
             model.filter { $0.stage == stage }.map(\.number)
@@ -100,14 +117,15 @@ import TileStore
                     let isFull = model[place].waiters.count == waitersMax
                     expected = isFull ? .overloaded : .joined
                     if !isFull { model[place].waiters.append(waiter) }
-                } else if numbers(.waiting).count == waitingMax {
+                } else if model.count == countMax {
                     expected = .overloaded
                 } else {
                     expected = .queued
                     model.append(Entry(number: number, stage: .waiting, waiters: [waiter]))
                 }
                 let admission = table.submit(
-                    unverified[number], leafHash: hashed[number].leafHash, waiter: waiter)
+                    unverified[number], leafHash: hashed[number].leafHash, waiter: waiter,
+                    finishedCount: table.finishedCount)
                 #expect(admission == expected)
             case 5, 6:
                 let taken = table.takeForVerification()
@@ -120,7 +138,7 @@ import TileStore
                     continue
                 }
                 if Bool.random(using: &random) {
-                    #expect(table.accept(hashed[number]) == numbers(.verified).isEmpty)
+                    table.accept(hashed[number])
                     move(number, to: .verified)
                 } else {
                     #expect(table.reject(hashed[number].leafHash) == end(number))
@@ -129,6 +147,7 @@ import TileStore
                 let countMax = Int.random(in: 1...4, using: &random)
                 let expected = numbers(.verified).prefix(countMax)
                 let batch = table.takeBatch(countMax: countMax)
+                isWriterCalled = false
                 #expect(batch == expected.map { hashed[$0] })
                 for number in expected { move(number, to: .committing) }
                 if !batch.isEmpty { batches.append(batch) }
@@ -142,7 +161,13 @@ import TileStore
             }
             #expect(table.count == model.count)
             #expect(table.waitingCount == numbers(.waiting).count)
-            #expect(table.hasVerified == !numbers(.verified).isEmpty)
+            let unverifiedCount = numbers(.waiting).count + numbers(.verifying).count
+            let verifiedCount = numbers(.verified).count
+            let isCallDue =
+                !isWriterCalled && verifiedCount > 0 && verifiedCount >= unverifiedCount
+            let isCalled = table.callWriter()
+            #expect(isCalled == isCallDue)
+            isWriterCalled = isWriterCalled || isCallDue
         }
     }
 }

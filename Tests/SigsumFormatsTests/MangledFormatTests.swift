@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Mangled files and bodies: whatever comes in, nothing traps, and what is accepted is written out as the
-// same bytes (hexadecimal in lower case).
+// Mangled files and bodies: whatever comes in, nothing traps, and what is accepted is written out
+// as the same bytes (hexadecimal in lower case).
 
 import LogCrypto
 import SigsumFormats

@@ -23,16 +23,27 @@ struct SubmissionWaiter: Sendable {
 
     /// Answers the request, from any thread.
     func answer(_ answer: AddLeafAnswer) {
-        let nanoseconds = MonotonicInstant.now().nanoseconds - begun.nanoseconds
-        metrics.record(.addLeaf, answer.status, nanoseconds: UInt64(max(0, nanoseconds)))
+        record(answer, at: MonotonicInstant.now())
         ticket.complete { answer.write(to: &$0) }
+    }
+
+    /// Answers several requests alike, from any thread.
+    static func answer(_ waiters: [SubmissionWaiter], _ answer: AddLeafAnswer) {
+        let now = MonotonicInstant.now()
+        for waiter in waiters { waiter.record(answer, at: now) }
+        ResponseTicket.complete(waiters.map(\.ticket)) { answer.write(to: &$0) }
+    }
+
+    private func record(_ answer: AddLeafAnswer, at now: MonotonicInstant) {
+        let nanoseconds = now.nanoseconds - begun.nanoseconds
+        metrics.record(.addLeaf, answer.status, nanoseconds: UInt64(max(0, nanoseconds)))
     }
 }
 
 /// Takes new leaves from all reactors, has their signatures verified and hands them to the writer.
 final class LeafIntake: Sendable {
-    /// The most leaves that wait for a verifier: at 7,000 a second and core, about half a second.
-    private static let waitingMax = 4096
+    /// The most leaves from submission to commit: half a second's work for one core.
+    private static let countMax = 4096
     /// The most leaves in one commit: 128 KiB of leaves, a few milliseconds.
     private static let batchCountMax = 1024
 
@@ -46,20 +57,31 @@ final class LeafIntake: Sendable {
         }
     }
 
-    private let table = Mutex(SubmissionTable<SubmissionWaiter>(waitingMax: waitingMax))
+    private struct State {
+        var table = SubmissionTable<SubmissionWaiter>(countMax: countMax)
+        /// Those who found no leaf to verify, and are not called yet.
+        var idleVerifiers: [ThreadExecutor]
+        let verifierCount: Int
+
+        /// The verifier to call after a leaf came: one if none is awake, another only when more
+        /// leaves wait than are awake. Waking a thread for a single leaf costs a tenth of what
+        /// verifying it does, and those awake go on until none is left.
+        mutating func takeVerifierToCall() -> ThreadExecutor? {
+            let awakeCount = verifierCount - idleVerifiers.count
+            return table.waitingCount > awakeCount ? idleVerifiers.popLast() : nil
+        }
+    }
+
+    private let state: Mutex<State>
     /// Why new leaves are refused at the moment; they are taken when it is empty.
     private let obstacles = Mutex<Obstacles>(Obstacles())
-    /// Changed within the table's lock only, read by anybody.
-    private let finished = Atomic<Int>(0)
-    private let verifiers: [ThreadExecutor]
-    private let nextVerifier = Atomic<Int>(0)
     private let writer: LeafWriter
     private let metrics: LogMetrics
 
     /// An intake that verifies on `verifiers`, at least one, and commits through `writer`.
     init(verifiers: [ThreadExecutor], writer: LeafWriter, metrics: LogMetrics) {
         precondition(!verifiers.isEmpty)
-        self.verifiers = verifiers
+        state = Mutex(State(idleVerifiers: verifiers, verifierCount: verifiers.count))
         self.writer = writer
         self.metrics = metrics
     }
@@ -75,7 +97,7 @@ final class LeafIntake: Sendable {
     }
 
     /// The number of batches that have left the table, all that were committed being in the tree.
-    var finishedCount: Int { finished.load(ordering: .acquiring) }
+    var finishedCount: Int { state.withLock { $0.table.finishedCount } }
 
     /// Takes a leaf that the tree does not have, as the caller found after it had read
     /// `finishedCount`. If that has changed, the leaf may have passed through the table in between,
@@ -84,20 +106,16 @@ final class LeafIntake: Sendable {
         _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: SubmissionWaiter, finishedCount: Int
     ) -> Outcome {
         if let reason = obstacles.withLock({ $0.reason }) { return .refused(.unavailable(reason)) }
-        let admission = table.withLock { table in
-            finished.load(ordering: .relaxed) == finishedCount
-                ? table.submit(leaf, leafHash: leafHash, waiter: waiter) : nil
+        let (admission, verifier) = state.withLock { state in
+            let admission = state.table.submit(
+                leaf, leafHash: leafHash, waiter: waiter, finishedCount: finishedCount)
+            return (admission, admission == .queued ? state.takeVerifierToCall() : nil)
         }
+        if let verifier { verifier.post { self.verifyAll(on: verifier) } }
         switch admission {
-        case nil: return .outdated
+        case .queued, .joined: return .kept
         case .overloaded: return .refused(.unavailable(.overloaded))
-        case .joined: return .kept
-        case .queued:
-            // A verifier that is awake takes leaves until none is left, whoever was called for
-            // them.
-            let turn = nextVerifier.wrappingAdd(1, ordering: .relaxed).newValue
-            verifiers[Int(UInt(bitPattern: turn) % UInt(verifiers.count))].post { self.verifyAll() }
-            return .kept
+        case .outdated: return .outdated
         }
     }
 
@@ -113,34 +131,46 @@ final class LeafIntake: Sendable {
 
     /// The leaves that the writer is to commit next; empty when none wait.
     func takeBatch() -> [HashedLeaf] {
-        table.withLock { $0.takeBatch(countMax: Self.batchCountMax) }
+        state.withLock { $0.table.takeBatch(countMax: Self.batchCountMax) }
     }
-
-    /// Whether leaves wait for the writer.
-    var hasVerified: Bool { table.withLock { $0.hasVerified } }
 
     /// Answers all who wait for the leaves of `batch`, which is committed, or is not to be.
     func finish(_ batch: [HashedLeaf], _ answer: AddLeafAnswer) {
-        let waiters = table.withLock { table in
-            finished.wrappingAdd(1, ordering: .releasing)
-            return table.finish(batch)
-        }
-        for waiter in waiters.joined() { waiter.answer(answer) }
+        let waiters = state.withLock { $0.table.finish(batch) }
+        SubmissionWaiter.answer(Array(waiters.joined()), answer)
     }
 
-    /// On a verifier's thread.
-    private func verifyAll() {
-        while let (leafHash, leaf) = table.withLock({ $0.takeForVerification() }) {
+    /// Whether there is a batch that the writer is to be called for: asked, and acted on, after
+    /// whatever may have made it ready.
+    func callWriter() -> Bool {
+        state.withLock { $0.table.callWriter() }
+    }
+
+    /// On the thread of `verifier`: verifies until no leaf waits.
+    private func verifyAll(on verifier: ThreadExecutor) {
+        var signatures = SignatureVerifier()
+        while let (leafHash, leaf) = takeForVerification(or: verifier) {
             do throws(LeafError) {
-                let leaf = HashedLeaf(try leaf.verified(), leafHash: leafHash)
+                let leaf = HashedLeaf(try leaf.verified(by: &signatures), leafHash: leafHash)
                 metrics.validSignatures.add()
-                let isFirst = table.withLock { $0.accept(leaf) }
-                if isFirst { writer.commitSoon(from: self) }
+                state.withLock { $0.table.accept(leaf) }
             } catch {
                 metrics.invalidSignatures.add()
-                let waiters = table.withLock { $0.reject(leafHash) }
-                for waiter in waiters { waiter.answer(.invalidSignature) }
+                let waiters = state.withLock { $0.table.reject(leafHash) }
+                SubmissionWaiter.answer(waiters, .invalidSignature)
             }
+            if callWriter() { writer.commitSoon(from: self) }
+        }
+    }
+
+    /// The next leaf; when there is none, `verifier` is idle from now on.
+    private func takeForVerification(
+        or verifier: ThreadExecutor
+    ) -> (leafHash: Digest, leaf: UnverifiedLeaf)? {
+        state.withLock { state in
+            let next = state.table.takeForVerification()
+            if next == nil { state.idleVerifiers.append(verifier) }
+            return next
         }
     }
 }

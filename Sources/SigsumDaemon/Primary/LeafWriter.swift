@@ -53,8 +53,8 @@ actor LeafWriter {
     /// The committed tree.
     func snapshot() -> TreeSnapshot { writer.snapshot }
 
-    /// Makes the heads durable in the store. Ends the process when that fails, before the next batch
-    /// has its turn.
+    /// Makes the heads durable in the store. Ends the process when that fails, before the next
+    /// batch has its turn.
     func record(signed: SignedTreeHead, published: CosignedTreeHead) {
         do throws(StoreError) {
             try writer.record(signed: signed, published: published)
@@ -88,7 +88,7 @@ actor LeafWriter {
             intake.finish(batch, .unavailable(.diskNearlyFull))
         }
         // One batch at a time: others want this thread too, to publish.
-        if intake.hasVerified { commitSoon(from: intake) }
+        if intake.callWriter() { commitSoon(from: intake) }
     }
 
     private func commit(_ batch: [HashedLeaf], from intake: LeafIntake, begun: MonotonicInstant) {

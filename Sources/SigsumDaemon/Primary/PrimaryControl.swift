@@ -157,8 +157,8 @@ actor PrimaryControl {
             logger.critical("\(error); nothing more is signed and no leaf is taken")
         case .store(.system(.noSpace, _)), .store(.system(.tooManyOpenFiles, _)),
             .store(.system(.tooManyOpenFilesInSystem, _)), .store(.system(.noMemory, _)):
-            // Want of something that may come back. The next try writes the file anew, from its first
-            // byte, so nothing rests on what this one left.
+            // Want of something that may come back. The next try writes the file anew, from its
+            // first byte, so nothing rests on what this one left.
             logger.error("\(error); the published tree head stays")
         case .store(.system), .store(.database):
             Fatal.end("\(error)")

@@ -118,7 +118,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     private func release(_ waiters: [SubmissionWaiter]) {
         guard !waiters.isEmpty else { return }
         metrics.heldRequests.subtract(UInt64(waiters.count))
-        for waiter in waiters { waiter.answer(.logged) }
+        SubmissionWaiter.answer(waiters, .logged)
     }
 
     /// One timer, for the first deadline; those after it are not earlier.

@@ -133,6 +133,8 @@ private final class PrimaryNode {
         self.control = control
         self.metrics = metrics
         self.counters = counters
+        // What the start and the writer looked at: a root of each of the newest slabs above all.
+        start.store.releasePages()
     }
 
     /// Gives the sockets to their reactors, which do not run yet.

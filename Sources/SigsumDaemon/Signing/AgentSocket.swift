@@ -56,8 +56,9 @@ struct AgentSocket: ~Copyable {
         }
     }
 
-    /// Receives a message: four bytes of length, big-endian, then as many bytes, which are returned.
-    /// A message of more than `byteCountMax` bytes or of none is an error, its bytes are not read.
+    /// Receives a message: four bytes of length, big-endian, then as many bytes, which are
+    /// returned. A message of more than `byteCountMax` bytes or of none is an error, its bytes are
+    /// not read.
     func receiveMessage(byteCountMax: Int) throws(AgentSocketError) -> [UInt8] {
         let length = try receive(4).reduce(0) { $0 << 8 | Int($1) }
         guard length > 0, length <= byteCountMax else { throw .lengthUnexpected(length) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// From `key-file` to a signer. Which kind of file means which kind of signer is PROTOCOL's: a private key
-// signs here, a public key line names a key of the ssh-agent.
+// From `key-file` to a signer. Which kind of file means which kind of signer is PROTOCOL's: a
+// private key signs here, a public key line names a key of the ssh-agent.
 
 import LogCrypto
 import SigsumFormats

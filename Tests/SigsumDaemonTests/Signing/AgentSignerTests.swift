@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Signing through an agent: a scripted one that does all that an agent should not, and the real one.
+// Signing through an agent: a scripted one that does all that an agent should not, and the real
+// one.
 
 import Foundation
 import Glibc
@@ -148,7 +149,8 @@ func key(seed: UInt8) -> SigningKey {
         #expect(try Self.error(.hang([]), timeout: .nanoseconds(1))?.hasPrefix("no answer") == true)
     }
 
-    /// The connection ends with the call, whatever came of it: the agent reads the end of the stream.
+    /// The connection ends with the call, whatever came of it: the agent reads the end of the
+    /// stream.
     @Test(arguments: [[], [0, 0, 0, 1, 5]] as [[UInt8]])
     func theConnectionIsClosed(answer: [UInt8]) throws {
         let agent = try FakeAgent(.hang(answer))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// An ssh-agent that plays a script: it takes one connection, keeps what it was asked, and answers with given
-// bytes.
+// An ssh-agent that plays a script: it takes one connection, keeps what it was asked, and answers
+// with given bytes.
 
 import Dispatch
 import Foundation

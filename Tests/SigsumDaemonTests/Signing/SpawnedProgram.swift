@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A child process that inherits three descriptors and no more. Foundation's Process lets a child inherit what
-// another launch at the same time has open, by which it waits for the end of that one: beside a child
-// that lives long, such as an agent, others would then never seem to end.
+// A child process that inherits three descriptors and no more. Foundation's Process lets a child
+// inherit what another launch at the same time has open, by which it waits for the end of that one:
+// beside a child that lives long, such as an agent, others would then never seem to end.
 
 import Foundation
 import Glibc
