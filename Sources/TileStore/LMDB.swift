@@ -209,22 +209,14 @@ extension Transaction where Self: ~Copyable {
     private borrowing func withValue<Result>(
         of key: UnsafeMutableRawBufferPointer, in table: MDB_dbi, _ body: (Span<UInt8>?) -> Result
     ) throws(LMDBError) -> Result {
-        guard let value = try unsafe value(of: key, in: table) else { return body(nil) }
-        // Valid until the transaction ends or writes, which the borrow excludes.
-        return unsafe body(Span<UInt8>(_unsafeBytes: value))
-    }
-
-    /// The mapped bytes of the value of `key`, which LMDB reads during the call; nil where there is none.
-    /// They are valid until the transaction ends or, if it is one that writes, writes (lmdb.h, mdb_get).
-    fileprivate borrowing func value(
-        of key: UnsafeMutableRawBufferPointer, in table: MDB_dbi
-    ) throws(LMDBError) -> UnsafeRawBufferPointer? {
         var key = unsafe MDB_val(mv_size: key.count, mv_data: key.baseAddress)
         var value = unsafe MDB_val()
         let code = unsafe mdb_get(handle, table, &key, &value)
-        guard code != MDB_NOTFOUND else { return nil }
+        guard code != MDB_NOTFOUND else { return body(nil) }
         try LMDBError.check(code, "mdb_get")
-        return unsafe UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
+        // The value is valid until the transaction ends or writes, which the borrow excludes.
+        let bytes = unsafe UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
+        return unsafe body(Span<UInt8>(_unsafeBytes: bytes))
     }
 
     /// The number of entries of `table`.
@@ -374,8 +366,6 @@ final class ReadTransaction: Transaction {
     let handle: OpaquePointer
     private let environment: LMDBEnvironment
     private var isActive = false
-    /// What was found last since renew(): the nodes of a proof come from the same tile eight at a time.
-    private var last: (table: MDB_dbi, key: UInt64, value: UnsafeRawBufferPointer)?
 
     fileprivate init(handle: OpaquePointer, environment: LMDBEnvironment) {
         unsafe self.handle = handle
@@ -396,31 +386,9 @@ final class ReadTransaction: Transaction {
         isActive = true
     }
 
-    /// Calls `body` with the value of `key`, as any transaction does, and looks it up only when it is not
-    /// the one that was found last.
-    func withValue<Result>(
-        of key: UInt64, in table: IntegerTable, _ body: (Span<UInt8>?) -> Result
-    ) throws(LMDBError) -> Result {
-        precondition(isActive)
-        if let last = unsafe last, unsafe last.key == key, unsafe last.table == table.handle {
-            // Nothing is written in this transaction, and reset(), which ends it, forgets the value.
-            return unsafe body(Span<UInt8>(_unsafeBytes: last.value))
-        }
-        var keyBytes = key
-        // LMDB reads the key's eight bytes during the call.
-        let value = try unsafe withUnsafeMutableBytes(of: &keyBytes) { bytes throws(LMDBError) in
-            try unsafe self.value(of: bytes, in: table.handle)
-        }
-        guard let value = unsafe value else { return body(nil) }
-        unsafe last = (table.handle, key, value)
-        // As above.
-        return unsafe body(Span<UInt8>(_unsafeBytes: value))
-    }
-
     /// Ends.
     func reset() {
         precondition(isActive)
-        unsafe last = nil
         unsafe mdb_txn_reset(handle)
         isActive = false
     }
