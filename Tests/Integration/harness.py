@@ -283,6 +283,12 @@ class Server:
                     return head
         raise AssertionError(f"no tree head of size {size_at_least} until the deadline")
 
+    def wait_for_publication(self) -> None:
+        """Until the first round of this run is over: the next one is min-interval away."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.metrics()["publication_duration_seconds_count"] < 1:
+            assert time.monotonic() < deadline, "no publication until the deadline"
+
     def policy_file(self) -> pathlib.Path:
         """A policy for this log without witnesses, as sigsum-submit and sigsum-verify take it."""
         path = self.folder / "policy"

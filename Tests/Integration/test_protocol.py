@@ -505,7 +505,7 @@ class Submissions(unittest.TestCase):
 
     def test_a_retry_is_held_until_the_publication(self):
         with harness.Log(min_interval="1s", interval="1h", add_leaf_wait="30s") as log:
-            log.tree_head()
+            log.wait_for_publication()
             leaf = wire.Leaf.numbered(log.signer, 1)
             self.assertEqual(log.post_leaf(leaf).status, 200)
             with log.connect() as connection:
@@ -516,7 +516,7 @@ class Submissions(unittest.TestCase):
 
     def test_many_retries_are_held_until_the_publication(self):
         with harness.Log(min_interval="2s", interval="1h", add_leaf_wait="30s") as log:
-            log.tree_head()
+            log.wait_for_publication()
             leaf = wire.Leaf.numbered(log.signer, 1)
             self.assertEqual(log.post_leaf(leaf).status, 200)
 
@@ -531,7 +531,7 @@ class Submissions(unittest.TestCase):
 
     def test_a_retry_is_not_held_longer_than_configured(self):
         with harness.Log(min_interval="10s", interval="10s", add_leaf_wait="300ms") as log:
-            log.tree_head()
+            log.wait_for_publication()
             leaf = wire.Leaf.numbered(log.signer, 1)
             with log.connect() as connection:
                 for _ in range(3):
@@ -547,7 +547,7 @@ class Submissions(unittest.TestCase):
 
     def test_a_client_that_goes_while_its_retry_is_held(self):
         with harness.Log(min_interval="1s", interval="1h", add_leaf_wait="30s") as log:
-            log.tree_head()
+            log.wait_for_publication()
             leaf = wire.Leaf.numbered(log.signer, 1)
             self.assertEqual(log.post_leaf(leaf).status, 200)
             for _ in range(20):

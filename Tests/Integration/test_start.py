@@ -799,7 +799,7 @@ class Ends(unittest.TestCase):
 
     def test_held_requests_are_answered(self):
         with harness.Log(min_interval="1h", interval="1h", add_leaf_wait="25s") as log:
-            log.tree_head()
+            log.wait_for_publication()
             leaf = wire.Leaf.numbered(log.signer, 1)
             self.assertEqual(log.post_leaf(leaf).status, 200)
             with log.connect() as connection:
