@@ -32,7 +32,7 @@ from table import Table
 
 CONNECTIONS, ADD_LEAF_CONNECTIONS, RANGE = 32, 64, 512
 # More than any server here takes, so that no leaf is sent twice.
-FRESH_LEAVES_PER_SECOND = 16_000
+FRESH_LEAVES_PER_SECOND = 25_000
 SIGNER = ed25519.Signer()
 
 
