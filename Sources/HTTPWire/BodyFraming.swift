@@ -36,11 +36,15 @@ package enum BodyFraming: Sendable, Hashable {
         }
     }
 
-    /// `1*DIGIT` and nothing else: no sign, no list, also not of equal lengths.
+    /// `1*DIGIT` and nothing else: no sign, no list, also not of equal lengths. No leading zero
+    /// either: the grammar allows it, nobody sends it, and some would read octal.
     private static func length(
         _ value: Range<Int>, of bytes: Span<UInt8>
     ) throws(RequestError) -> Int {
         guard !value.isEmpty else { throw .lengthMalformed }
+        guard value.count == 1 || bytes[value.lowerBound] != ASCII.zero else {
+            throw .lengthMalformed
+        }
         var length = 0
         for offset in value {
             guard ASCII.isDigit(bytes[offset]) else { throw .lengthMalformed }
