@@ -35,8 +35,7 @@ final class InternalFront: RequestHandler {
         guard case .written(let endpoint, let status) = outcome else {
             preconditionFailure("internal requests are answered at once")
         }
-        let nanoseconds = MonotonicInstant.now().nanoseconds - begun.nanoseconds
-        requestMetrics.record(endpoint, status, nanoseconds: UInt64(max(0, nanoseconds)))
+        requestMetrics.record(endpoint, status, from: begun)
         return .answered
     }
 }

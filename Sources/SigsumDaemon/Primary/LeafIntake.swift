@@ -35,8 +35,18 @@ struct SubmissionWaiter: Sendable {
     }
 
     private func record(_ answer: AddLeafAnswer, at now: MonotonicInstant) {
-        let nanoseconds = now.nanoseconds - begun.nanoseconds
-        metrics.record(.addLeaf, answer.status, nanoseconds: UInt64(max(0, nanoseconds)))
+        metrics.record(.addLeaf, answer.status, from: begun, to: now)
+    }
+}
+
+extension RequestMetrics {
+    /// Records a request that was answered at `end`.
+    func record(
+        _ endpoint: LogService.Endpoint, _ status: Status, from begun: MonotonicInstant,
+        to end: MonotonicInstant = .now()
+    ) {
+        let nanoseconds = max(0, end.nanoseconds - begun.nanoseconds)
+        record(endpoint, status, nanoseconds: UInt64(nanoseconds))
     }
 }
 
@@ -73,6 +83,9 @@ final class LeafIntake: Sendable {
     }
 
     private let state: Mutex<State>
+    /// The table's count of finished batches, set with the lock held. Read without it: it is asked for
+    /// before every request is looked at, and reads must not wait for the writer.
+    private let finished = Atomic<Int>(0)
     /// Why new leaves are refused at the moment; they are taken when it is empty.
     private let obstacles = Mutex<Obstacles>(Obstacles())
     private let writer: LeafWriter
@@ -97,7 +110,8 @@ final class LeafIntake: Sendable {
     }
 
     /// The number of batches that have left the table, all that were committed being in the tree.
-    var finishedCount: Int { state.withLock { $0.table.finishedCount } }
+    /// From any thread, without a lock.
+    var finishedCount: Int { finished.load(ordering: .acquiring) }
 
     /// Takes a leaf that the tree does not have, as the caller found after it had read
     /// `finishedCount`. If that has changed, the leaf may have passed through the table in between,
@@ -136,7 +150,11 @@ final class LeafIntake: Sendable {
 
     /// Answers all who wait for the leaves of `batch`, which is committed, or is not to be.
     func finish(_ batch: [HashedLeaf], _ answer: AddLeafAnswer) {
-        let waiters = state.withLock { $0.table.finish(batch) }
+        let waiters = state.withLock { state in
+            let waiters = state.table.finish(batch)
+            finished.store(state.table.finishedCount, ordering: .releasing)
+            return waiters
+        }
         SubmissionWaiter.answer(Array(waiters.joined()), answer)
     }
 

@@ -4,10 +4,12 @@
 // now, when the leaf is committed, or when it is published.
 
 import HTTPWire
+import LogCrypto
 import LogService
 import Logging
 import MerkleLog
 import Reactor
+import SigsumFormats
 import TileStore
 import Transport
 
@@ -56,28 +58,21 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
                     head, bytes: bytes, body: body, response: &response)
                 switch answer {
                 case .written(let endpoint, let status):
-                    record(endpoint, status, since: begun)
+                    requestMetrics.record(endpoint, status, from: begun)
                     return .answered
-                case .submit(let leaf, let leafHash):
-                    let waiter = SubmissionWaiter(
-                        ticket: ticket(), metrics: requestMetrics, begun: begun)
-                    let outcome = intake.submit(
-                        leaf, leafHash: leafHash, waiter: waiter, finishedCount: finishedCount)
-                    switch outcome {
-                    case .kept: return .deferred
-                    case .refused(let refusal):
-                        waiter.answer(refusal)
-                        return .deferred
-                    case .outdated: continue
-                    }
                 case .hold(let index):
-                    return hold(index, begun: begun, response: &response, ticket: ticket)
+                    hold(waiter(for: ticket, begun), for: index)
+                    return .deferred
+                case .submit(let leaf, let leafHash):
+                    let isSettled = submit(
+                        leaf, leafHash, waiter(for: ticket, begun), finishedCount: finishedCount)
+                    if isSettled { return .deferred }
                 }
             }
         } catch {
             logger.error("\(error)")
             response.text(.internalServerError, "the log's store failed")
-            record(.other, .internalServerError, since: begun)
+            requestMetrics.record(.other, .internalServerError, from: begun)
             return .answered
         }
     }
@@ -92,22 +87,38 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
         reactor.post { self.release(self.held.removeAll()) }
     }
 
-    private func hold(
-        _ index: LeafIndex, begun: MonotonicInstant, response: inout ResponseWriter,
-        ticket: () -> ResponseTicket
-    ) -> Handling {
+    private func waiter(
+        for ticket: () -> ResponseTicket, _ begun: MonotonicInstant
+    ) -> SubmissionWaiter {
+        SubmissionWaiter(ticket: ticket(), metrics: requestMetrics, begun: begun)
+    }
+
+    /// Submits a leaf that was not in the tree; false when the tree must be looked at again.
+    private func submit(
+        _ leaf: UnverifiedLeaf, _ leafHash: Digest, _ waiter: SubmissionWaiter, finishedCount: Int
+    ) -> Bool {
+        let outcome = intake.submit(
+            leaf, leafHash: leafHash, waiter: waiter, finishedCount: finishedCount)
+        switch outcome {
+        case .kept: return true
+        case .outdated: return false
+        case .refused(let refusal):
+            waiter.answer(refusal)
+            return true
+        }
+    }
+
+    private func hold(_ waiter: SubmissionWaiter, for index: LeafIndex) {
         let deadline = reactor.now.advanced(by: addLeafWait)
-        let waiter = SubmissionWaiter(ticket: ticket(), metrics: requestMetrics, begun: begun)
         guard held.hold(waiter, for: index, until: deadline) else {
             // It is durable, which is what 200 says.
             waiter.answer(.logged)
-            return .deferred
+            return
         }
         metrics.heldRequests.add()
         arrangeTimer()
         // It may have been published since the answer was decided.
         if answers.isPublished(index) { releasePublished() }
-        return .deferred
     }
 
     private func releasePublished() {
@@ -129,12 +140,5 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
             release(held.expired(at: reactor.now))
             arrangeTimer()
         }
-    }
-
-    private func record(
-        _ endpoint: LogService.Endpoint, _ status: Status, since begun: MonotonicInstant
-    ) {
-        let nanoseconds = MonotonicInstant.now().nanoseconds - begun.nanoseconds
-        requestMetrics.record(endpoint, status, nanoseconds: UInt64(max(0, nanoseconds)))
     }
 }
