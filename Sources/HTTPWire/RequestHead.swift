@@ -23,9 +23,6 @@ package struct RequestHead: Sendable {
     /// The client waits for 100 (Continue) before it sends the body (RFC 9110 section 10.1.1).
     var expectsContinue = false
 
-    /// The client wants the connection to go on after the response.
-    package var keepsAlive: Bool { persistence != .close }
-
     /// The value of the first field called `name`, which is written in lower case.
     package func value(of name: StaticString, in bytes: Span<UInt8>) -> Range<Int>? {
         for field in fields where bytes.matches(name, in: field.name) {

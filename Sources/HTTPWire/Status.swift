@@ -34,12 +34,6 @@ extension Status {
 
     /// Location has the new place, for ever (15.4.2).
     package static let movedPermanently = Status(301, "HTTP/1.1 301 Moved Permanently\r\n")
-    /// Location has the place for now; GET may replace POST (15.4.3).
-    package static let found = Status(302, "HTTP/1.1 302 Found\r\n")
-    /// Location has the place for now, same method (15.4.8).
-    package static let temporaryRedirect = Status(307, "HTTP/1.1 307 Temporary Redirect\r\n")
-    /// Location has the place for ever, same method (15.4.9).
-    package static let permanentRedirect = Status(308, "HTTP/1.1 308 Permanent Redirect\r\n")
 
     /// The request makes no sense (15.5.1).
     package static let badRequest = Status(400, "HTTP/1.1 400 Bad Request\r\n")

@@ -16,9 +16,6 @@ package protocol NodeSource: ~Copyable {
 
 /// The walks that make proofs: each hands the proof's hashes to `emit`, in their order on the wire.
 package enum Proof {
-    /// The longest proof possible, in hashes: trees have at most 2^63-1 leaves.
-    package static var hashesMax: Int { 64 }
-
     /// Proves that the leaf at `index` is in the tree of the first `size` leaves: its sibling
     /// first. Nothing is emitted for a tree of one leaf. Traps unless the leaf is within `size`.
     @inlinable

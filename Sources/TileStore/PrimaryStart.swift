@@ -94,7 +94,12 @@ package struct PrimaryStart: Sendable {
         self.files = files
         self.lastSigned = last
         self.published = published
-        self.signed = try PublishedTree(head: CosignedTreeHead(last), storedIn: reader)
+        // Nearly always one and the same, and then the edge is not rebuilt.
+        if let published, published.head.signedTreeHead == last {
+            self.signed = published
+        } else {
+            self.signed = try PublishedTree(head: CosignedTreeHead(last), storedIn: reader)
+        }
     }
 }
 

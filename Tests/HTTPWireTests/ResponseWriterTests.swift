@@ -163,9 +163,7 @@ import Testing
     @Test(
         arguments: [
             (.ok, "200 OK"), (.accepted, "202 Accepted"),
-            (.movedPermanently, "301 Moved Permanently"), (.found, "302 Found"),
-            (.temporaryRedirect, "307 Temporary Redirect"),
-            (.permanentRedirect, "308 Permanent Redirect"), (.badRequest, "400 Bad Request"),
+            (.movedPermanently, "301 Moved Permanently"), (.badRequest, "400 Bad Request"),
             (.forbidden, "403 Forbidden"), (.notFound, "404 Not Found"),
             (.methodNotAllowed, "405 Method Not Allowed"), (.requestTimeout, "408 Request Timeout"),
             (.contentTooLarge, "413 Content Too Large"), (.uriTooLong, "414 URI Too Long"),

@@ -38,7 +38,7 @@ package final class LogMetrics: Sendable {
     package let signedSize = Gauge()
     /// Leaves in the published tree head.
     package let publishedSize = Gauge()
-    /// When the published tree head was published, in seconds since 1970.
+    /// When a tree head was last published, or found to be up to date, in seconds since 1970.
     package let publishedTime = Gauge()
     /// How long each batch took from its begin to being durable.
     package let commits = Histogram()
@@ -88,7 +88,8 @@ package final class LogMetrics: Sendable {
         text.sample("tree_size_leaves", "state=\"signed\"", signedSize.current)
         text.sample("tree_size_leaves", "state=\"published\"", publishedSize.current)
         text.gauge(
-            "published_timestamp_seconds", "When the published tree head was published.",
+            "published_timestamp_seconds",
+            "When a tree head was last published, or found to be up to date.",
             publishedTime.current)
         text.histogram(
             "commit_duration_seconds", "Time to make a batch of leaves durable.", commits.totals)

@@ -45,7 +45,8 @@ actor PrimaryControl {
     /// The published tree head that the store knows of.
     private var recorded: TreeHead?
     private var isPublishing = false
-    /// Set when the stored leaves contradict what was signed: nothing is signed any more.
+    /// Nothing is signed any more: the stored leaves contradict what was signed, or the process is
+    /// about to end.
     private var isHalted = false
     private var timer: Timer?
 
@@ -116,6 +117,7 @@ actor PrimaryControl {
         do throws(TreeHeadError) {
             try await signAndShow()
             let now = MonotonicInstant.now()
+            parts.metrics.publishedTime.set(UnixTime.now())
             parts.metrics.publications.record(begun.duration(to: now))
             schedule.published(at: now)
         } catch {
@@ -133,7 +135,6 @@ actor PrimaryControl {
         let signed = try await parts.signing.sign(tree.treeHead)
         let size = tree.treeHead.size
         parts.metrics.signedSize.set(size.value)
-        parts.metrics.publishedTime.set(UnixTime.now())
         guard recorded != tree.treeHead else { return }
         let head = CosignedTreeHead(signed)
         await parts.writer.record(signed: signed, published: head)
