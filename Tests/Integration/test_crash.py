@@ -433,3 +433,33 @@ class FullDisk(unittest.TestCase):
             if answer.status == status:
                 return number
         self.fail(f"no {status} until the deadline")
+
+
+class Stalls(unittest.TestCase):
+    """strace holds the device up: whoever only reads must not notice."""
+
+    def test_reads_while_a_commit_waits_for_the_device(self):
+        strace = harness.tool("strace", "strace")
+        with harness.Log(interval="1h") as log:
+            leaf = log.add_leaf(1)
+            log.tree_head(size_at_least=1)
+            self.assertEqual(log.stop(), 0)
+            # This start commits nothing, so the first sync is that of the leaf below.
+            log.launch(prefix=[
+                strace, "-D", "-f", "-qq", "-o", log.folder / "strace.out", "-P",
+                log.store / "data.mdb", "-e", "trace=fdatasync",
+                "-e", "inject=fdatasync:delay_enter=4000000"])
+            log.wait_until_ready()
+            fresh = wire.Leaf.numbered(log.signer, 2)
+            with log.connect() as writing, log.connect() as reading:
+                writing.send(writing.encode("POST", "/add-leaf", fresh.body))
+                for _ in range(100):
+                    for target in ("/get-tree-head", "/get-leaves/0/1",
+                                   f"/get-inclusion-proof/2/{leaf.hash.hex()}"):
+                        self.assertIn(reading.request("GET", target).status, (200, 400))
+                    # A leaf that is known is only looked up.
+                    self.assertEqual(reading.request("POST", "/add-leaf", leaf.body).status, 200)
+                self.assertFalse(writing.has_bytes, "the commit was not held up")
+                self.assertEqual(writing.read_response().status, 200)
+            log.kill()
+            log.assert_audit()

@@ -7,6 +7,7 @@
 import base64
 import hashlib
 import re
+import select
 import socket
 from dataclasses import dataclass, field
 
@@ -65,6 +66,11 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether anything has arrived that was not read yet."""
+        return bool(select.select([self.socket], [], [], 0)[0])
 
     def finish_sending(self) -> None:
         self.socket.shutdown(socket.SHUT_WR)
