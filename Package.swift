@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "CLinux", "Reactor", "HTTPWire",
+                "CLinux", "COpenSSL", "Reactor", "HTTPWire",
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: settings),
         .target(

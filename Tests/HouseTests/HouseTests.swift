@@ -49,7 +49,10 @@ import Testing
         ),
         ("HTTPWire", []),
         ("Reactor", ["CLinux", "HeapModule", "SystemPackage", "Glibc"]),
-        ("Transport", ["CLinux", "Reactor", "HTTPWire", "SystemPackage", "Glibc"]),
+        (
+            "Transport",
+            ["CLinux", "COpenSSL", "Reactor", "HTTPWire", "SystemPackage", "Glibc"]
+        ),
         (
             "LogService",
             ["LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire", "DequeModule"]
@@ -74,6 +77,7 @@ import Testing
         "COpenSSL": [
             "Sources/LogCrypto/Base64.swift", "Sources/LogCrypto/SignatureVerifier.swift",
             "Sources/LogCrypto/SHA256.swift", "Sources/LogCrypto/SigningKey.swift",
+            "Sources/Transport/TLSSession.swift",
         ],
     ]
 
