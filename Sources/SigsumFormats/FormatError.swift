@@ -29,12 +29,19 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
         return "\(place)expected \(expected), found \(found)"
     }
 
-    /// Bytes as a message shows them: in quotes, at most 80, anything but printable ASCII escaped.
+    /// Bytes as a message shows them: escaped, in quotes, at most 80.
     package static func quoted(_ bytes: Span<UInt8>) -> String {
         let shownMax = 80
         guard !bytes.isEmpty else { return "nothing" }
-        var text = "\""
-        for position in 0..<min(bytes.count, shownMax) {
+        let shown = escaped(bytes.extracting(..<min(bytes.count, shownMax)))
+        return "\"\(shown)\"\(bytes.count > shownMax ? "..." : "")"
+    }
+
+    /// Bytes as printable ASCII, everything else escaped, and so that different bytes make
+    /// different texts.
+    package static func escaped(_ bytes: Span<UInt8>) -> String {
+        var text = ""
+        for position in bytes.indices {
             let byte = bytes[position]
             switch byte {
             case 0x0A: text += "\\n"
@@ -49,6 +56,6 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
                 text += digits.utf8.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
             }
         }
-        return text + (bytes.count > shownMax ? "\"..." : "\"")
+        return text
     }
 }

@@ -23,11 +23,18 @@ package struct TreeHead: Hashable, Sendable {
         self.rootHash = rootHash
     }
 
-    /// The text that the key with `keyHash` signs to vouch for this tree head.
-    package func signedText(keyHash: KeyHash) -> [UInt8] {
+    /// The first line of the signed text, which names the tree: a checkpoint's origin, and the key
+    /// name of its signature.
+    static func origin(keyHash: KeyHash) -> [UInt8] {
         var text: [UInt8] = []
         text.append("sigsum.org/v1/tree/")
         text.append(hex: keyHash)
+        return text
+    }
+
+    /// The text that the key with `keyHash` signs to vouch for this tree head.
+    package func signedText(keyHash: KeyHash) -> [UInt8] {
+        var text = Self.origin(keyHash: keyHash)
         text.append("\n")
         text.append(decimal: size.value)
         text.append("\n")
