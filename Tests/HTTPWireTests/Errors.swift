@@ -11,3 +11,10 @@ extension RequestError {
             .hostMissing, .hostRepeated, .hostMalformed, .expectationUnknown,
         ]
 }
+
+extension ResponseError {
+    static let all: [ResponseError] =
+        MessageError.allCases.map(ResponseError.message) + [
+            .statusLineMalformed, .interimTooMany, .protocolSwitched, .truncated,
+        ]
+}
