@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Where a request's body ends. It is decided in one place, once, from the complete head: whatever
+// Where a message's body ends. It is decided in one place, once, from the complete head: whatever
 // two readers could take for different lengths is refused, since that is how requests are smuggled
-// (RFC 9112 sections 6.3, 11.2).
+// (RFC 9112 sections 6.3, 11.2). A response is held to the same: one that its sender and a proxy on
+// its way could read differently is not worth guessing at.
 
-/// How the body of a request is delimited.
+/// How the body of a message is delimited.
 package enum BodyFraming: Sendable, Hashable {
     /// There is no body.
     case none
@@ -12,13 +13,17 @@ package enum BodyFraming: Sendable, Hashable {
     case length(Int)
     /// Chunks, from `Transfer-Encoding: chunked` (RFC 9112 section 7.1).
     case chunked
+    /// All that follows until the connection ends: only a response's (section 6.3, item 8).
+    case untilClose
 
+    /// - Parameter unsaid: the framing of a message whose fields say nothing of it: `.none` of a
+    ///   request, `.untilClose` of a response.
     init(
-        _ fields: FramingFields, isHTTP10: Bool, in bytes: Span<UInt8>
-    ) throws(RequestError) {
+        _ fields: FramingFields, unsaid: BodyFraming, isHTTP10: Bool, in bytes: Span<UInt8>
+    ) throws(MessageError) {
         switch (fields.contentLength, fields.transferEncoding) {
         case (.absent, .absent):
-            self = .none
+            self = unsaid
         case (.once(let value), .absent):
             self = .length(try Self.length(value, of: bytes))
         case (.repeated, .absent):
@@ -40,7 +45,7 @@ package enum BodyFraming: Sendable, Hashable {
     /// either: the grammar allows it, nobody sends it, and some would read octal.
     private static func length(
         _ value: Range<Int>, of bytes: Span<UInt8>
-    ) throws(RequestError) -> Int {
+    ) throws(MessageError) -> Int {
         guard !value.isEmpty else { throw .lengthMalformed }
         guard value.count == 1 || bytes[value.lowerBound] != ASCII.zero else {
             throw .lengthMalformed
@@ -60,9 +65,9 @@ package enum BodyFraming: Sendable, Hashable {
     /// what is no list of plain codings, or names chunked twice, is malformed.
     private static func checkChunked(
         _ value: Range<Int>, of bytes: Span<UInt8>
-    ) throws(RequestError) {
+    ) throws(MessageError) {
         guard !bytes.matches("chunked", in: value) else { return }
-        var refusal = RequestError.transferEncodingMalformed
+        var refusal = MessageError.transferEncodingMalformed
         var isMalformed = false
         bytes.forEachElement(ofList: value) { coding in
             let isToken = bytes.endOfRun(of: .token, in: coding) == coding.upperBound

@@ -23,9 +23,9 @@ struct ChunkedDecoder {
         case trailerSection
     }
 
-    init(limits: RequestLimits) {
-        contentBytesMax = limits.bodyBytesMax
-        framingBytesMax = limits.chunkFramingBytesMax
+    init(contentBytesMax: Int, framingBytesMax: Int) {
+        self.contentBytesMax = contentBytesMax
+        self.framingBytesMax = framingBytesMax
     }
 
     /// Begins with the body that starts at the offset `bodyStart` of the bytes to come.
@@ -38,7 +38,7 @@ struct ChunkedDecoder {
 
     /// Goes on with `bytes`, which are those of the last call and perhaps more.
     /// - Returns: the offset of the body's end, or nil when there is more to come.
-    mutating func decode(_ bytes: Span<UInt8>) throws(RequestError) -> Int? {
+    mutating func decode(_ bytes: Span<UInt8>) throws(MessageError) -> Int? {
         while true {
             assert(lines.lineStart <= framingLimit && content.count <= contentBytesMax)
             switch stage {
@@ -71,7 +71,7 @@ struct ChunkedDecoder {
     /// The offset up to which framing may reach, as long as no more content arrives.
     private var framingLimit: Int { bodyStart + content.count + framingBytesMax }
 
-    private mutating func nextLine(in bytes: Span<UInt8>) throws(RequestError) -> Range<Int>? {
+    private mutating func nextLine(in bytes: Span<UInt8>) throws(MessageError) -> Range<Int>? {
         switch try lines.next(in: bytes, limit: framingLimit) {
         case .line(let line): return line
         case .incomplete: return nil
@@ -80,7 +80,7 @@ struct ChunkedDecoder {
     }
 
     /// Skips the line end behind a chunk's data. Returns false when it has not arrived.
-    private mutating func skipDataEnd(in bytes: Span<UInt8>) throws(RequestError) -> Bool {
+    private mutating func skipDataEnd(in bytes: Span<UInt8>) throws(MessageError) -> Bool {
         let start = lines.lineStart
         guard start + 2 <= framingLimit else { throw .chunkFramingTooLarge }
         guard start < bytes.count else { return false }
@@ -94,7 +94,7 @@ struct ChunkedDecoder {
     /// `1*HEXDIG`, then nothing or `BWS ";"` and an extension, whose form nobody here cares about.
     private static func size(
         _ line: Range<Int>, of bytes: Span<UInt8>
-    ) throws(RequestError) -> Int {
+    ) throws(MessageError) -> Int {
         var size = 0
         var offset = line.lowerBound
         while offset < line.upperBound, let digit = ASCII.hexValue(bytes[offset]) {

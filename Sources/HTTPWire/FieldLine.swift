@@ -13,7 +13,7 @@ package struct FieldLine: Sendable, Hashable {
 
     /// - Parameter line: a line that `LineScanner` gave out, so that it holds no control byte but
     ///   tab: any such value is well-formed.
-    init(parsing line: Range<Int>, of bytes: Span<UInt8>) throws(RequestError) {
+    init(parsing line: Range<Int>, of bytes: Span<UInt8>) throws(MessageError) {
         precondition(!line.isEmpty, "an empty line ends the section")
         // Obsolete line folding, or white space before the first field: RFC 9112 sections 5.2 and
         // 2.2.
@@ -25,6 +25,25 @@ package struct FieldLine: Sendable, Hashable {
         }
         name = line.lowerBound..<colon
         value = bytes.trimmingBlanks((colon + 1)..<line.upperBound)
+    }
+}
+
+extension [FieldLine] {
+    /// The value of the first field called `name`, which is written in lower case.
+    func value(of name: StaticString, in bytes: Span<UInt8>) -> Range<Int>? {
+        for field in self where bytes.matches(name, in: field.name) {
+            return field.value
+        }
+        return nil
+    }
+
+    /// How often there is a field called `name`, which is written in lower case.
+    func occurrence(of name: StaticString, in bytes: Span<UInt8>) -> FieldOccurrence {
+        var occurrence = FieldOccurrence.absent
+        for field in self where bytes.matches(name, in: field.name) {
+            occurrence.add(field.value)
+        }
+        return occurrence
     }
 }
 

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The few fields of a request head that the connection itself acts on: Host, Content-Length,
-// Transfer-Encoding, Connection and Expect. They are gathered in one walk over the field lines, so
-// that a repeated one is seen; BodyFraming and RequestParser draw the conclusions.
+// The few fields of a head that the connection itself acts on: Content-Length, Transfer-Encoding and
+// Connection, and of a request Host and Expect. They are gathered in one walk over the field lines,
+// so that a repeated one is seen; BodyFraming and the parsers draw the conclusions.
 
-/// What a request head says about the connection and the body to come.
+/// What a head says about the connection and the body to come.
 struct FramingFields {
-    private(set) var host = FieldOccurrence.absent
     private(set) var contentLength = FieldOccurrence.absent
     private(set) var transferEncoding = FieldOccurrence.absent
     /// Connection options (RFC 9110 section 7.6.1); options of other names are not ours to act on.
     private(set) var asksToClose = false
     private(set) var asksToKeepAlive = false
-    /// Expectations (RFC 9110 section 10.1.1).
+    /// A request's Host; nobody looks at a response's.
+    private(set) var host = FieldOccurrence.absent
+    /// A request's expectations (RFC 9110 section 10.1.1).
     private(set) var expectsContinue = false
     private(set) var expectsOther = false
 

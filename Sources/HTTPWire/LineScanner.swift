@@ -31,7 +31,7 @@ struct LineScanner {
 
     /// The next line of `bytes`, which are those of the last call and perhaps more.
     /// - Parameter limit: the offset past which no line, its line end included, may reach.
-    mutating func next(in bytes: Span<UInt8>, limit: Int) throws(RequestError) -> Outcome {
+    mutating func next(in bytes: Span<UInt8>, limit: Int) throws(MessageError) -> Outcome {
         let end = min(bytes.count, limit)
         precondition(scanned <= bytes.count, "bytes of an unfinished message were taken away")
         while true {

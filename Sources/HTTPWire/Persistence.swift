@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What becomes of the connection after a response (RFC 9112 section 9.3), and how the response says
-// so.
+// What becomes of the connection after a response (RFC 9112 section 9.3), and how request and
+// response say so.
 
-/// Whether a connection goes on after a response, and which Connection field tells the client.
+/// Whether a connection goes on after a response, and which Connection field says it: the one that
+/// the server is to send, or that a client has received.
 package enum Persistence: Sendable, Hashable {
     /// HTTP/1.1, goes on: nothing needs to be said.
     case implied
-    /// HTTP/1.0, goes on because the client asked for it: `Connection: keep-alive`.
+    /// HTTP/1.0, goes on because both sides want it: `Connection: keep-alive`.
     case keepAlive
-    /// Ends after this response: `Connection: close`.
+    /// Ends after this response: `Connection: close`, or HTTP/1.0, or a body that ends with it.
     case close
 }
 

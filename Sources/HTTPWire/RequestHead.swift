@@ -25,18 +25,11 @@ package struct RequestHead: Sendable {
 
     /// The value of the first field called `name`, which is written in lower case.
     package func value(of name: StaticString, in bytes: Span<UInt8>) -> Range<Int>? {
-        for field in fields where bytes.matches(name, in: field.name) {
-            return field.value
-        }
-        return nil
+        fields.value(of: name, in: bytes)
     }
 
     /// The value of the only field called `name`, which is written in lower case.
     package func occurrence(of name: StaticString, in bytes: Span<UInt8>) -> FieldOccurrence {
-        var occurrence = FieldOccurrence.absent
-        for field in fields where bytes.matches(name, in: field.name) {
-            occurrence.add(field.value)
-        }
-        return occurrence
+        fields.occurrence(of: name, in: bytes)
     }
 }

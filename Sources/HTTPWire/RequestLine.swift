@@ -26,24 +26,15 @@ struct RequestLine {
 
         // The version goes before the target's form, so that the preface of HTTP/2, a PRI request,
         // hears that its version is not supported.
-        isHTTP10 = try Self.isHTTP10((targetEnd + 1)..<line.upperBound, of: bytes)
+        do {
+            isHTTP10 = try HTTPVersion(parsing: (targetEnd + 1)..<line.upperBound, of: bytes).is10
+        } catch {
+            throw .message(error)
+        }
         let methodToken = line.lowerBound..<methodEnd
         method = Method(methodToken, of: bytes)
         target = try Self.pathAndQuery(
             targetStart..<targetEnd, of: bytes, isOptions: bytes.equals("OPTIONS", in: methodToken))
-    }
-
-    /// Whether the version is 1.0. A later 1.x than 1.1 is answered as 1.1 (RFC 9110 section 2.5).
-    private static func isHTTP10(
-        _ version: Range<Int>, of bytes: Span<UInt8>
-    ) throws(RequestError) -> Bool {
-        let start = version.lowerBound
-        guard version.count == 8, bytes.equals("HTTP/", in: start..<(start + 5)),
-            ASCII.isDigit(bytes[start + 5]), bytes[start + 6] == UInt8(ascii: "."),
-            ASCII.isDigit(bytes[start + 7])
-        else { throw .versionMalformed }
-        guard bytes[start + 5] == UInt8(ascii: "1") else { throw .versionNotSupported }
-        return bytes[start + 7] == UInt8(ascii: "0")
     }
 
     /// Brings a target to origin form (RFC 9112 section 3.2). Authority form is CONNECT's alone,

@@ -37,29 +37,28 @@ package struct RequestParser: ~Copyable {
     package private(set) var head = RequestHead()
 
     private var stage = Stage.requestLine
-    private var lines = LineScanner(at: 0)
     private var emptyLineCount = 0
-    private var chunks: ChunkedDecoder
+    private var lines: HeadReader
+    private var body: BodyReader
 
     private enum Stage {
         case requestLine
         case fieldLines
-        case fixedBody(end: Int)
-        case chunkedBody
+        case body
         case complete
         case failed(RequestError)
     }
 
     /// Empty lines skipped before a request line (RFC 9112 section 2.2 asks for one at least).
     static let emptyLineCountMax = 4
-    /// Field lines that a head is expected to have; room for more is made when they come.
-    private static let fieldCountUsual = 16
 
     /// A parser for one connection, before its first request.
     package init(limits: RequestLimits) {
         self.limits = limits
-        chunks = ChunkedDecoder(limits: limits)
-        head.fields.reserveCapacity(min(Self.fieldCountUsual, limits.fieldCountMax))
+        lines = HeadReader(bytesMax: limits.headBytesMax, fieldCountMax: limits.fieldCountMax)
+        body = BodyReader(
+            contentBytesMax: limits.bodyBytesMax, chunkFramingBytesMax: limits.chunkFramingBytesMax)
+        head.fields = lines.emptyFields
     }
 
     /// Goes on with the current request, or after `.complete` begins the next.
@@ -80,19 +79,8 @@ package struct RequestParser: ~Copyable {
         of bytes: Span<UInt8>, _ use: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         guard case .complete = stage else { preconditionFailure("no complete request") }
-        switch head.framing {
-        case .none:
-            return try use(bytes.extracting(first: 0))
-        case .length(let byteCount):
-            let start = headByteCount
-            return try use(bytes.extracting(start..<(start + byteCount)))
-        case .chunked:
-            return try use(chunks.content.span)
-        }
+        return try body.withContent(of: bytes, use)
     }
-
-    /// Bytes of the head, once it is complete: the scanner stands behind it.
-    private var headByteCount: Int { lines.lineStart }
 
     private mutating func advance(_ bytes: Span<UInt8>) throws(RequestError) -> RequestStep {
         while true {
@@ -100,26 +88,14 @@ package struct RequestParser: ~Copyable {
             case .complete:
                 beginRequest()
             case .requestLine:
-                guard let line = try nextLine(in: bytes, orPastLimit: .targetTooLong) else {
-                    return .needMore(.head)
-                }
+                guard let line = try nextRequestLine(in: bytes) else { return .needMore(.head) }
                 try takeRequestLine(line, of: bytes)
             case .fieldLines:
-                guard let line = try nextLine(in: bytes, orPastLimit: .headTooLarge) else {
-                    return .needMore(.head)
-                }
-                guard line.isEmpty else {
-                    try takeFieldLine(line, of: bytes)
-                    continue
-                }
+                guard try readFields(from: bytes) else { return .needMore(.head) }
                 try endHead(of: bytes)
                 guard !awaitsContinue(in: bytes) else { return .sendContinue }
-            case .fixedBody(let end):
-                guard bytes.count >= end else { return .needMore(.body) }
-                stage = .complete
-                return .complete(byteCount: end)
-            case .chunkedBody:
-                guard let end = try chunks.decode(bytes) else { return .needMore(.body) }
+            case .body:
+                guard let end = try readBody(from: bytes) else { return .needMore(.body) }
                 stage = .complete
                 return .complete(byteCount: end)
             case .failed(let error):
@@ -130,18 +106,18 @@ package struct RequestParser: ~Copyable {
 
     private mutating func beginRequest() {
         head.fields.removeAll(keepingCapacity: true)
-        lines = LineScanner(at: 0)
+        lines.begin()
         emptyLineCount = 0
         stage = .requestLine
     }
 
-    private mutating func nextLine(
-        in bytes: Span<UInt8>, orPastLimit error: RequestError
+    private mutating func nextRequestLine(
+        in bytes: Span<UInt8>
     ) throws(RequestError) -> Range<Int>? {
-        switch try lines.next(in: bytes, limit: limits.headBytesMax) {
-        case .line(let line): return line
-        case .incomplete: return nil
-        case .pastLimit: throw error
+        do {
+            return try lines.nextLine(in: bytes)
+        } catch {
+            throw error == .headTooLarge ? .targetTooLong : .message(error)
         }
     }
 
@@ -160,38 +136,43 @@ package struct RequestParser: ~Copyable {
         stage = .fieldLines
     }
 
-    private mutating func takeFieldLine(
-        _ line: Range<Int>, of bytes: Span<UInt8>
-    ) throws(RequestError) {
-        guard head.fields.count < limits.fieldCountMax else { throw .fieldsTooMany }
-        head.fields.append(try FieldLine(parsing: line, of: bytes))
+    private mutating func readFields(from bytes: Span<UInt8>) throws(RequestError) -> Bool {
+        do {
+            return try lines.readFields(into: &head.fields, from: bytes)
+        } catch {
+            throw .message(error)
+        }
     }
 
     /// The head is complete: decides how its body is framed and how the connection goes on.
     private mutating func endHead(of bytes: Span<UInt8>) throws(RequestError) {
         let fields = FramingFields(gathering: head.fields, in: bytes)
         try fields.checkHost(isHTTP10: head.isHTTP10, in: bytes)
-        head.framing = try BodyFraming(fields, isHTTP10: head.isHTTP10, in: bytes)
+        do {
+            head.framing = try BodyFraming(
+                fields, unsaid: .none, isHTTP10: head.isHTTP10, in: bytes)
+            try body.begin(head.framing, at: lines.byteCount)
+        } catch {
+            throw .message(error)
+        }
         head.persistence = fields.persistence(isHTTP10: head.isHTTP10)
         // HTTP/1.0 knows no expectations: RFC 9110 section 10.1.1 has them ignored.
         guard head.isHTTP10 || !fields.expectsOther else { throw .expectationUnknown }
         head.expectsContinue = fields.expectsContinue && !head.isHTTP10
+        stage = .body
+    }
 
-        switch head.framing {
-        case .none:
-            stage = .fixedBody(end: headByteCount)
-        case .length(let byteCount):
-            guard byteCount <= limits.bodyBytesMax else { throw .bodyTooLarge }
-            stage = .fixedBody(end: headByteCount + byteCount)
-        case .chunked:
-            chunks.begin(at: headByteCount)
-            stage = .chunkedBody
+    private mutating func readBody(from bytes: Span<UInt8>) throws(RequestError) -> Int? {
+        do {
+            return try body.read(bytes)
+        } catch {
+            throw .message(error)
         }
     }
 
     /// A client that has begun to send its body no longer waits.
     private func awaitsContinue(in bytes: Span<UInt8>) -> Bool {
-        head.expectsContinue && bytes.count == headByteCount && head.framing != .none
+        head.expectsContinue && bytes.count == lines.byteCount && head.framing != .none
             && head.framing != .length(0)
     }
 }

@@ -25,6 +25,8 @@ struct Transcript: Equatable {
     enum End: Equatable {
         case awaiting(RequestPhase)
         case refused(RequestError)
+
+        static func refused(_ error: MessageError) -> End { .refused(.message(error)) }
     }
 }
 

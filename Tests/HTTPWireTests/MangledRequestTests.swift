@@ -86,6 +86,7 @@ extension ParsedRequest {
             case .none: body.isEmpty
             case .length(let byteCount): body.count == byteCount
             case .chunked: !isHTTP10
+            case .untilClose: false
             }
         return (hostCount == 1 || hostCount == 0 && isHTTP10) && isTarget && isClean && isFramed
     }

@@ -39,9 +39,10 @@ import Testing
         let errors = RequestRow.all.map(\.end)
         // These need a large request; LimitTests has them.
         let large: Set<RequestError> = [
-            .targetTooLong, .fieldsTooMany, .headTooLarge, .chunkFramingTooLarge,
+            .targetTooLong, .message(.fieldsTooMany), .message(.headTooLarge),
+            .message(.chunkFramingTooLarge),
         ]
-        for error in RequestError.allCases where !large.contains(error) {
+        for error in RequestError.all where !large.contains(error) {
             #expect(errors.contains(.refused(error)), "\(error)")
         }
     }
@@ -140,13 +141,13 @@ extension ParsedRequest {
     @Test func refusesRatherThanContinues() {
         let bytes = Array((Self.head + "Content-Length: 4097\r\n\r\n").utf8)
         var parser = RequestParser(limits: RequestLimits())
-        #expect(parser.parse(bytes.span) == .malformed(.bodyTooLarge))
+        #expect(parser.parse(bytes.span) == .malformed(.message(.bodyTooLarge)))
     }
 }
 
 @Suite struct ErrorTests {
     @Test func everyErrorHasAStatusAndOneLine() {
-        for error in RequestError.allCases {
+        for error in RequestError.all {
             #expect((400...599).contains(error.status.code))
             let reason = error.reason.description
             #expect(!reason.isEmpty && reason.utf8.allSatisfy { (0x20...0x7e).contains($0) })
@@ -155,11 +156,11 @@ extension ParsedRequest {
 
     @Test(
         arguments: [
-            (.targetTooLong, 414), (.fieldsTooMany, 431), (.headTooLarge, 431),
-            (.bodyTooLarge, 413),
-            (.versionNotSupported, 505), (.transferEncodingUnknown, 501),
-            (.expectationUnknown, 417),
-            (.hostMissing, 400), (.lengthAndTransferEncoding, 400), (.chunkFramingTooLarge, 400),
+            (.targetTooLong, 414), (.expectationUnknown, 417), (.hostMissing, 400),
+            (.message(.fieldsTooMany), 431), (.message(.headTooLarge), 431),
+            (.message(.bodyTooLarge), 413), (.message(.versionNotSupported), 505),
+            (.message(.transferEncodingUnknown), 501),
+            (.message(.lengthAndTransferEncoding), 400), (.message(.chunkFramingTooLarge), 400),
         ] as [(RequestError, UInt16)])
     func statusOf(error: RequestError, code: UInt16) {
         #expect(error.status.code == code)

@@ -24,6 +24,10 @@ struct RequestRow: Sendable, CustomTestStringConvertible {
         RequestRow(name: name, bytes: Array(text.utf8), requests: [], end: .refused(error))
     }
 
+    static func refused(_ name: String, _ text: String, _ error: MessageError) -> RequestRow {
+        refused(name, text, .message(error))
+    }
+
     static func awaiting(_ name: String, _ text: String, _ phase: RequestPhase) -> RequestRow {
         RequestRow(name: name, bytes: Array(text.utf8), requests: [], end: .awaiting(phase))
     }
