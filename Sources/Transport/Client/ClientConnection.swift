@@ -166,7 +166,7 @@ final class ClientConnection: EventHandler {
             if try step(&stream) { start(exchange) } else { flush() }
         } catch {
             stream.sayWhyNot()
-            fail(error)
+            streamFailed(error)
         }
     }
 
@@ -181,10 +181,10 @@ final class ClientConnection: EventHandler {
             self.fail(.timeout(.answer))
         }
         do throws(StreamError) {
-            try stream.write(request: exchange.request.span)
+            try stream.write(request: exchange.request)
             flush()
         } catch {
-            fail(error)
+            streamFailed(error)
         }
     }
 
@@ -193,7 +193,7 @@ final class ClientConnection: EventHandler {
             let state = try stream.receive(into: &buffer)
             parse(at: state)
         } catch {
-            fail(error)
+            streamFailed(error)
         }
     }
 
@@ -224,7 +224,8 @@ final class ClientConnection: EventHandler {
             && buffer.hasRoom && stream.outputByteCount == 0 && sendError == nil
         let body = buffer.withBytes { bytes in
             parser.withBody(of: bytes) { body in
-                [UInt8](unsafeUninitializedCapacity: 0) { _, _ in }
+                // Copied while the span is borrowed.
+                unsafe body.withUnsafeBufferPointer { unsafe Array($0) }
             }
         }
         let response = ClientResponse(
@@ -283,7 +284,7 @@ final class ClientConnection: EventHandler {
         return .closed(reused: answerCount > 0, gotBytes: !buffer.isEmpty)
     }
 
-    private func fail(_ error: StreamError) {
+    private func streamFailed(_ error: StreamError) {
         switch error {
         case .tls(let error): fail(.tls(error))
         case .system(let error) where error.isPeersEnd:

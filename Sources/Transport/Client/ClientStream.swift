@@ -84,15 +84,14 @@ struct ClientStream: ~Copyable {
     // MARK: Bytes
 
     /// Adds a request to what is to be sent.
-    mutating func write(request: Span<UInt8>) throws(StreamError) {
+    mutating func write(request: [UInt8]) throws(StreamError) {
         requestStart = sentTotal + outputByteCount
         guard session != nil else {
-            output.reserveCapacity(output.count + request.count)
-            for index in request.indices { output.append(request[index]) }
+            output += request
             return
         }
         do throws(TLSError) {
-            try session?.write(request)
+            try session?.write(request.span)
         } catch {
             throw .tls(error)
         }
@@ -177,18 +176,23 @@ struct ClientStream: ~Copyable {
     private mutating func decrypt(
         into buffer: inout ResponseBuffer
     ) throws(TLSError) -> StreamState {
-        guard var session = session.take() else { return .open }
-        defer {
-            session.takeOutput(into: &output)
-            self.session = consume session
-        }
+        defer { session?.takeOutput(into: &output) }
         while buffer.hasRoom {
-            switch try buffer.read(from: &session) {
+            switch try session?.read(into: &buffer) {
             case .bytes: continue
-            case .needMore: return .open
+            case .needMore, nil: return .open
             case .ended: return .ended
             }
         }
         return .open
+    }
+}
+
+extension TLSSession {
+    /// As the buffer's `read(from:)`, for a session that is reached by optional chaining only.
+    fileprivate mutating func read(
+        into buffer: inout ResponseBuffer
+    ) throws(TLSError) -> ReadOutcome {
+        try buffer.read(from: &self)
     }
 }

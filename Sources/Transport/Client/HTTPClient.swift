@@ -177,23 +177,25 @@ package final class HTTPClient: @unchecked Sendable {
     private func talk(over socket: consuming OwnedDescriptor) {
         guard let flight else { return }
         stage = .talking
-        do {
-            let stream = ClientStream(socket, session: try makeSession())
-            let connection = ClientConnection(
-                stream, on: reactor, limits: limits, idleTimeout: timeouts.idle
-            ) { self.connection = nil }
-            try connection.open(exchange(for: flight))
-            self.connection = connection
-        } catch let error as TLSError {
-            fail(.tls(error))
+        var session: TLSSession?
+        do throws(TLSError) {
+            session = try tls.map { context throws(TLSError) in
+                try TLSSession(context, host: origin.host, isAddress: origin.isAddress)
+            }
         } catch {
+            return fail(.tls(error))
+        }
+        let connection = ClientConnection(
+            ClientStream(socket, session: session.take()), on: reactor, limits: limits,
+            idleTimeout: timeouts.idle
+        ) { self.connection = nil }
+        self.connection = connection
+        do throws(Errno) {
+            try connection.open(exchange(for: flight))
+        } catch {
+            self.connection = nil
             fail(.system(error))
         }
-    }
-
-    private func makeSession() throws(TLSError) -> TLSSession? {
-        guard let tls else { return nil }
-        return try TLSSession(tls, host: origin.host, isAddress: origin.isAddress)
     }
 
     private func exchange(for flight: Flight) -> ClientConnection.Exchange {

@@ -37,7 +37,7 @@ final class NameResolver: @unchecked Sendable {
 
     /// The system's resolver.
     static let systemLookup: Lookup = { host, port in
-        do {
+        do throws(ResolverError) {
             return .success(try SocketAddress.resolve(host: host, port: port))
         } catch {
             return .failure(error)

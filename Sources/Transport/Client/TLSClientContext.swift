@@ -18,7 +18,7 @@ package final class TLSClientContext: @unchecked Sendable {
     ///
     /// - Throws: `TLSError.setUp`.
     package convenience init() throws(TLSError) {
-        try self.init { context in
+        try unsafe self.init { context in
             // Files that do not exist are no error here: then no certificate will be accepted.
             unsafe SSL_CTX_set_default_verify_paths(context)
         }
@@ -28,7 +28,7 @@ package final class TLSClientContext: @unchecked Sendable {
     ///
     /// - Throws: `TLSError.setUp`.
     convenience init(believing path: String) throws(TLSError) {
-        try self.init { context in
+        try unsafe self.init { context in
             // The string lives for the call.
             unsafe SSL_CTX_load_verify_file(context, path)
         }

@@ -74,7 +74,8 @@ struct TLSSession: ~Copyable {
         }
         // RFC 9525: no wildcards for a part of a label, and names only where names belong, not in
         // the subject.
-        let flags = UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
+        let flags =
+            UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
             | UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
         unsafe SSL_set_hostflags(handle, flags)
         // The dot of a name that is complete belongs neither into SNI nor into certificates.
