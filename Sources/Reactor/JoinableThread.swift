@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A POSIX thread with a name and somebody who waits for its end. Swift's own tasks run on a pool of
-// threads that must not block; a reactor and the store's writer each need a thread of their own.
+// A POSIX thread with a name and somebody who decides about its end. Swift's own tasks run on a
+// pool of threads that must not block; a reactor and the store's writer each need a thread of their
+// own.
 
 import CLinux
 package import SystemPackage
 
-/// A running thread, which its owner has to join.
+/// A running thread, which its owner has to join, or to detach where nobody can wait for it.
 package struct JoinableThread: ~Copyable, Sendable {
     private final class Start: Sendable {
         let name: String
@@ -58,7 +59,19 @@ package struct JoinableThread: ~Copyable, Sendable {
         discard self
     }
 
+    /// Gives the thread up: it goes when its body returns, and nobody can wait for that.
+    ///
+    /// For work that may hang for ever in somebody else's code, such as the system's resolver: the
+    /// end of the process does not wait for a detached thread, it ends it wherever it is. So the
+    /// body must hold nothing whose end matters, and own, or keep alive, all that it touches.
+    package consuming func detach() {
+        // The thread is neither joined nor detached yet: this consumes its only handle.
+        let status = pthread_detach(thread)
+        precondition(status == 0, "pthread_detach: \(Errno(rawValue: status))")
+        discard self
+    }
+
     deinit {
-        assertionFailure("a thread that nobody joined")
+        assertionFailure("a thread that nobody joined or detached")
     }
 }

@@ -2,7 +2,7 @@
 //
 // Internet addresses and the names that stand for them. Only this file names the C symbols of the
 // resolver and of socket addresses. It asks the resolver on the calling thread and may wait for
-// other machines, so it is used at start, before any reactor runs.
+// other machines, so that is done at start, before any reactor runs, or by NameResolver.
 
 import CLinux
 import Reactor
@@ -11,14 +11,14 @@ import SystemPackage
 /// An IPv4 or IPv6 address with its port.
 ///
 /// `@safe`: the C storage does not leave this file but within a closure.
-@safe struct SocketAddress {
+@safe struct SocketAddress: Sendable {
     private var storage = sockaddr_storage()
     private var byteCount: socklen_t
 
-    /// The addresses to listen on for a host, each once, in the resolver's order.
+    /// The addresses of a host, to listen on or to connect to, each once, in the resolver's order.
     ///
     /// - Parameter host: a name or a literal address; empty stands for every address of the
-    ///   machine.
+    ///   machine, and is for listening.
     /// - Throws: what the resolver says.
     static func resolve(host: String, port: UInt16) throws(ResolverError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
@@ -43,6 +43,24 @@ import SystemPackage
         return addresses
     }
 
+    /// The address that `host` spells out, in the one form that each family has: four decimal
+    /// numbers, or what RFC 4291 section 2.2 describes, without brackets and zone. Nil for a name.
+    init?(literal host: String, port: UInt16) {
+        var (v4, v6) = (sockaddr_in(), sockaddr_in6())
+        // The calls read a string that lives through them, and write an address of their family,
+        // which is then copied.
+        if unsafe inet_pton(AF_INET, host, &v4.sin_addr) == 1 {
+            v4.sin_family = sa_family_t(AF_INET)
+            self = unsafe withUnsafeBytes(of: v4) { unsafe SocketAddress(copying: $0) }
+        } else if unsafe inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 {
+            v6.sin6_family = sa_family_t(AF_INET6)
+            self = unsafe withUnsafeBytes(of: v6) { unsafe SocketAddress(copying: $0) }
+        } else {
+            return nil
+        }
+        self = with(port: port)
+    }
+
     /// The address that a socket is bound to.
     static func local(of descriptor: borrowing OwnedDescriptor) throws(Errno) -> SocketAddress {
         var address = SocketAddress(byteCount: socklen_t(MemoryLayout<sockaddr_storage>.size))
@@ -62,13 +80,16 @@ import SystemPackage
     }
 
     private init(copying pointer: UnsafeMutablePointer<sockaddr>, byteCount: socklen_t) {
-        precondition(Int(byteCount) <= MemoryLayout<sockaddr_storage>.size)
-        self.byteCount = byteCount
-        // The resolver's address has `byteCount` bytes, and the storage room for them.
-        unsafe withUnsafeMutableBytes(of: &storage) { bytes in
-            unsafe bytes.copyMemory(
-                from: UnsafeRawBufferPointer(start: pointer, count: Int(byteCount)))
-        }
+        // The resolver's address has `byteCount` bytes.
+        unsafe self.init(
+            copying: UnsafeRawBufferPointer(start: pointer, count: Int(byteCount)))
+    }
+
+    private init(copying bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count <= MemoryLayout<sockaddr_storage>.size)
+        byteCount = socklen_t(bytes.count)
+        // The storage has room for them.
+        unsafe withUnsafeMutableBytes(of: &storage) { unsafe $0.copyMemory(from: bytes) }
     }
 
     /// AF_INET or AF_INET6.
@@ -130,11 +151,15 @@ extension SocketAddress: CustomStringConvertible {
 }
 
 /// A name that stands for no address.
-struct ResolverError: Error, CustomStringConvertible {
+package struct ResolverError: Error, Hashable, Sendable, CustomStringConvertible {
     /// getaddrinfo's EAI code.
     let status: Int32
 
-    var description: String {
+    /// The name is known and has no address.
+    static let noAddress = ResolverError(status: EAI_NONAME)
+
+    /// The resolver's words for it.
+    package var description: String {
         // A constant string of the C library, which ends in a zero.
         unsafe String(cString: gai_strerror(status))
     }
