@@ -35,6 +35,20 @@ import Testing
         }
     }
 
+    /// What litewitness (torchwood 0.9.0) answered to the third of the golden requests.
+    @Test func litewitness() throws {
+        let key = try #require(
+            PublicKey(hex: "af018c60b17b11147ba149965eb4f033eb527448898864ce43e1f6a06e6ef967"))
+        let answer =
+            "\u{2014} example.com/w +zUdowAAAABrBzM6Z4+gCHQEJ6h5IQai56Kr1D0Y976E84m8mRqYbttl9haVJeT3"
+            + "TfZZV9MPvrkhX52VoyBY8N5upXxnnSXJbrmLAw==\n"
+        let parsed = try NamedCosignature(
+            answering: Array(answer.utf8).span, from: key, over: exchanges[2].treeHead,
+            of: witness.logKeyHash)
+        #expect(parsed.keyName == "example.com/w")
+        #expect(parsed.cosignature.time == 1_795_633_978)
+    }
+
     @Test func ofAnotherTreeHeadLogOrWitness() throws {
         let response = exchanges[4].response
         #expect(throws: CosignatureError.invalid) {
