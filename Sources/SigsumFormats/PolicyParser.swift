@@ -11,8 +11,9 @@
 // name is defined before it is used, so one pass is enough and no cycle can be written. Each name
 // is a member at most once, so that a witness contributes in one way only.
 //
-// The files that are accepted are those that log-go accepts, but for one thing: it takes CR LF for
-// LF, against the format. Here a CR is refused as any other control character.
+// The files that are accepted are those that log-go accepts, but for two things. It takes CR LF for
+// LF, against the format; here a CR is refused as any other control character. And it has a limit of
+// 64 KiB to a line; here is none.
 
 internal import LogCrypto
 

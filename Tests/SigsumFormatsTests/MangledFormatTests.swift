@@ -12,7 +12,8 @@ import Testing
     private static let tokens = [
         "size=", "root_hash=", "signature=", "cosignature=", "message=", "public_key=", "=", "\n",
         " ", "0", "9223372036854775808", "ssh-ed25519 ", "-----END OPENSSH PRIVATE KEY-----",
-        "sigsum-policy=\"x\" ", "AAAA", "====",
+        "sigsum-policy=\"x\" ", "AAAA", "====", "log ", "witness W ", "group G 2 ", "quorum ",
+        "none", " any ", " all ", "# ", "\u{2014} ", "\u{a0}",
     ].map { Array($0.utf8) }
 
     /// Runs `check` on mutants of `corpus` until one fails it; some must be accepted.
@@ -87,6 +88,60 @@ import Testing
             let domainCount = token.domain.count
             let digits = String(decoding: bytes[domainCount...], as: UTF8.self).lowercased()
             return again == Array(bytes[..<domainCount]) + Array(digits.utf8) ? .accepted : .changed
+        }
+    }
+
+    /// What is accepted has its entries on the lines it says, and all witnesses together meet its
+    /// quorum, while none meet no other than `none`.
+    @Test func policies() throws {
+        let corpus = try Vectors.policies().filter(\.accepted).map(\.bytes)
+        mangle(corpus, quick: 20_000) { bytes in
+            guard let policy = try? Policy(parsing: bytes.span) else { return .refused }
+            let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
+                line.split { $0 == 0x20 || $0 == 0x09 }.map { String(decoding: $0, as: UTF8.self) }
+            }
+            let logLines = policy.logs.map { lines[$0.line - 1] }
+            let witnessLines = policy.witnesses.map { lines[$0.line - 1] }
+            let agrees =
+                logLines.map { $0[1].lowercased() } == policy.logs.map(\.publicKey.description)
+                && logLines.map { $0.dropFirst(2).first } == policy.logs.map(\.url)
+                && witnessLines.map { $0[2].lowercased() }
+                    == policy.witnesses.map(\.publicKey.description)
+                && witnessLines.map { $0.dropFirst(3).first } == policy.witnesses.map(\.url)
+                && lines.count { $0.first == "log" } == policy.logs.count
+                && lines.count { $0.first == "witness" } == policy.witnesses.count
+                && policy.quorum.isMet(by: Set(policy.witnesses.map(\.keyHash)))
+                && policy.quorum.isMet(by: []) == policy.quorum.isNone
+            return agrees ? .accepted : .changed
+        }
+    }
+
+    /// What is accepted is the cosignature that the witness made, under a name that it gave.
+    @Test func witnessAnswers() throws {
+        let witness = try ScriptedWitness()
+        let exchange = try #require(try Exchange.all().last)
+        let golden = try witness.parse(exchange.response, over: exchange.treeHead)
+        let junk = ScriptedWitness.line(
+            golden.keyName, [1, 2, 3, 4] + [UInt8](repeating: 9, count: 8 + 2420))
+        let own = witness.line("w.example", over: exchange.treeHead)
+        let made = [golden, try witness.parse(Array(own.utf8), over: exchange.treeHead)]
+        let corpus = [
+            exchange.response, Array(own.utf8), Array(junk.utf8) + exchange.response,
+            exchange.response + Array(junk.utf8), exchange.response + Array(own.utf8),
+        ]
+        mangle(corpus, quick: 20_000) { bytes in
+            guard let parsed = try? witness.parse(bytes, over: exchange.treeHead) else {
+                return .refused
+            }
+            return made.contains(parsed) ? .accepted : .changed
+        }
+    }
+
+    @Test func checkpointConflicts() {
+        mangle(["0\n", "17\n", "9223372036854775807\n"].map { Array($0.utf8) }, quick: 10_000) {
+            bytes in
+            guard let size = try? CheckpointConflict.parse(bytes.span) else { return .refused }
+            return Array("\(size)\n".utf8) == bytes ? .accepted : .changed
         }
     }
 }

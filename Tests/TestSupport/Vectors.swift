@@ -32,6 +32,27 @@ package struct ConsistencyVector: Decodable, Sendable {
     package let path: [String]
 }
 
+/// One policy of policies.json and whether sigsum-go accepts it.
+package struct PolicyVector: Decodable, Sendable {
+    package let name: String
+    /// The file, a character for each octet.
+    private let octets: String
+    package let accepted: Bool
+
+    package var bytes: [UInt8] { octets.unicodeScalars.map { UInt8($0.value) } }
+}
+
+/// add-checkpoint.json: what log-go asked a sigsum-witness, and its answers.
+package struct AddCheckpointVectors: Decodable, Sendable {
+    package let log_public_key, witness_public_key, witness_seed: String
+    package let exchanges: [Exchange]
+
+    package struct Exchange: Decodable, Sendable {
+        package let request, response: String
+        package let status: Int
+    }
+}
+
 /// Thrown by the helpers here when the golden data is not as it was.
 package struct VectorError: Error {
     package let what: String
@@ -76,6 +97,14 @@ package enum Vectors {
 
     package static func consistency() throws -> [ConsistencyVector] {
         try JSONDecoder().decode([ConsistencyVector].self, from: data("consistency.json"))
+    }
+
+    package static func policies() throws -> [PolicyVector] {
+        try JSONDecoder().decode([PolicyVector].self, from: data("policies.json"))
+    }
+
+    package static func addCheckpoint() throws -> AddCheckpointVectors {
+        try JSONDecoder().decode(AddCheckpointVectors.self, from: data("add-checkpoint.json"))
     }
 
     /// The get-tree-head bodies that log-go served.
