@@ -31,8 +31,8 @@ import Testing
         metrics.publishedTime.set(1_795_359_750)
         metrics.commits.record(.milliseconds(3))
         metrics.committedLeaves.add(7)
-        metrics.publications.record(.seconds(2))
-        metrics.publicationFailures.add()
+        metrics.signings.record(.seconds(2))
+        metrics.signingFailures.add()
         metrics.validSignatures.add(5)
         metrics.invalidSignatures.add(6)
         metrics.heldRequests.add(9)
@@ -55,8 +55,8 @@ import Testing
         "commit_duration_seconds_bucket{le=\"0.0025\"} 0",
         "commit_duration_seconds_bucket{le=\"0.005\"} 1", "commit_duration_seconds_sum 0.003",
         "commit_duration_seconds_count 1", "committed_leaves_total 7",
-        "publication_duration_seconds_sum 2", "publication_duration_seconds_count 1",
-        "publication_failures_total 1", "leaf_signatures_total{outcome=\"valid\"} 5",
+        "signing_duration_seconds_sum 2", "signing_duration_seconds_count 1",
+        "signing_failures_total 1", "leaf_signatures_total{outcome=\"valid\"} 5",
         "leaf_signatures_total{outcome=\"invalid\"} 6", "held_requests 8",
         "store_free_bytes 18446744073709551615",
         // Two reactors added up; a bound belongs to its bucket.
