@@ -101,7 +101,7 @@ class WithAnAgent(AgentCase):
         log.wait_for_line(r"\[ERRO\].*ssh-agent at " + re.escape(str(self.agent.socket)))
         self.assertEqual(log.tree_head().size, 1)
         self.assertEqual(log.post_leaf(leaf).status, 200)
-        self.assertGreater(log.metrics()["publication_failures_total"], 0)
+        self.assertGreater(log.metrics()["signing_failures_total"], 0)
         # With another key it is as good as none.
         self.agent.start(ed25519.Signer())
         log.wait_for_line(r"\[ERRO\].*ssh-add")

@@ -53,7 +53,7 @@ class Metrics(unittest.TestCase):
                 'tree_size_leaves{state="committed"}': 5, 'tree_size_leaves{state="signed"}': 5,
                 'tree_size_leaves{state="published"}': 5, "committed_leaves_total": 5,
                 "commit_duration_seconds_count": 5, "held_requests": 0,
-                "publication_failures_total": 0, 'leaf_signatures_total{outcome="valid"}': 5,
+                "signing_failures_total": 0, 'leaf_signatures_total{outcome="valid"}': 5,
                 'leaf_signatures_total{outcome="invalid"}': 2, "http_malformed_requests_total": 1,
                 "http_connections_refused_total": 0, 'build_info{version="%s"}' % self.version: 1,
             }.items():
@@ -69,7 +69,7 @@ class Metrics(unittest.TestCase):
                 self.assertEqual(metrics[name], count, name)
             self.assertLess(abs(metrics["published_timestamp_seconds"] - time.time()), 60)
             self.assertGreater(metrics["store_free_bytes"], 0)
-            self.assertGreaterEqual(metrics["publication_duration_seconds_count"], 1)
+            self.assertGreaterEqual(metrics["signing_duration_seconds_count"], 1)
 
     def test_histograms_add_up(self):
         with harness.Log(min_interval="0s") as log:

@@ -120,8 +120,8 @@ struct ProgramTests {
                     + "remove this; store-dir replaces it"
             ),
             (
-                "sigsum-log-primary", ["--key-file=k", "--policy-file=p"],
-                "sigsum-log-primary: policy-file: sigsum 0.1.0 does not have this feature yet"
+                "sigsum-log-primary", ["--key-file=k", "--rate-limit-file=p"],
+                "sigsum-log-primary: rate-limit-file: sigsum 0.1.0 does not have this feature yet"
             ),
             (
                 "sigsum-log-secondary", ["--key-file=k", "--primary-url=http://a"],

@@ -152,10 +152,8 @@ struct RoleConfigurationTests {
     @Test(
         "Keys whose feature is missing are named, not ignored",
         arguments: [
-            ("primary.policy-file = \"p\"", "policy-file"),
             ("primary.rate-limit-file = \"p\"", "rate-limit-file"),
             ("primary.allow-test-domain = true", "allow-test-domain"),
-            ("primary.witness-requests-per-day = 1", "witness-requests-per-day"),
             (two, "secondary-url or [[primary.secondary]]"),
         ])
     func missingFeature(text: String, name: String) throws {

@@ -29,6 +29,8 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
     let descriptorCount = DescriptorLimit.raise()
     let key = try LoadedSigner.load(keyFile: server.keyFile, timeout: server.timeout)
     let signer = key.signer
+    let policy = try WitnessPolicy(configuration.policyFile)
+    let tls = try policy.needsTLS ? TLSClientContext() : nil
     let frontCount = server.threads > 0 ? server.threads : Processors.count
     let external = try Listener.bind(
         host: server.externalEndpoint.host, port: server.externalEndpoint.port, count: frontCount)
@@ -49,7 +51,8 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
     for listener in internals[0] { logger.info("internal endpoint \(listener.address)") }
 
     let node = try PrimaryNode(
-        configuration, start: start, signer: signer, frontCount: frontCount)
+        configuration, start: start, signer: signer, policy: policy, tls: tls,
+        frontCount: frontCount)
     let limits = ConnectionLimits(descriptorCount: descriptorCount, frontCount: frontCount)
     try node.listen(external: external, internal: internals[0], limits: limits)
     try node.run(reopeningLog: logDestination)
@@ -69,7 +72,7 @@ private final class PrimaryNode {
     private let frontReactors: [Reactor]
     private let fronts: [PrimaryFront]
     private let internalFront: InternalFront
-    private let publisher: PrimaryControl
+    private let publishing: PrimaryControl
     private let metrics: LogMetrics
     private let counters: [ServerCounters]
     private var servers: [HTTPServer] = []
@@ -80,26 +83,30 @@ private final class PrimaryNode {
 
     init(
         _ configuration: PrimaryConfiguration, start: PrimaryStart, signer: any TreeHeadSigner,
-        frontCount: Int
+        policy: WitnessPolicy, tls: TLSClientContext?, frontCount: Int
     ) throws {
         self.configuration = configuration
         let control = try Reactor()
         let counters = (0...frontCount).map { _ in ServerCounters() }
-        let metrics = LogMetrics(requestMetricsCount: frontCount + 1) {
+        let metrics = LogMetrics(
+            requestMetricsCount: frontCount + 1,
+            policy: PolicyMetrics(witnessNames: policy.endpoints.map(\.witness.name))
+        ) {
             ConnectionCounts(adding: counters)
         }
-        let latePublisher = Late<PrimaryControl>()
+        let latePublishing = Late<PrimaryControl>()
         writerThread = try ThreadExecutor(name: "writer")
         signerThread = try ThreadExecutor(name: "signer")
         verifiers = try (1...Processors.count).map { try ThreadExecutor(name: "verify-\($0)") }
 
         let writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics) {
-            latePublisher.value?.committed($0)
+            latePublishing.value?.committed($0)
         }
         let signing = try TreeHeadSigning(start, signer: signer, executor: signerThread)
-        let intake = LeafIntake(verifiers: verifiers, writer: writer, metrics: metrics)
-        // No witnesses to wait for: what is signed and on disk may be shown.
-        let board = PublicationBoard(Publication(start.signed))
+        let intake = LeafIntake(
+            verifiers: verifiers, writer: writer, metrics: metrics,
+            isPublished: start.isPublished(for: policy))
+        let board = PublicationBoard(start.shown(for: policy).map(Publication.init))
         let prefix = configuration.server.urlPrefix.pathPrefix
         let infoPage = InfoPage(
             publicKey: signer.publicKey, prefix: prefix, version: Version.line
@@ -121,15 +128,19 @@ private final class PrimaryNode {
             metrics: { metrics.render(version: Version.number) })
         internalFront = InternalFront(
             answers: internalAnswers, requestMetrics: metrics.requests[frontCount])
-        publisher = PrimaryControl(
+        let publisher = Publisher(configuration, policy, start)
+        policy.describe(
+            heartbeatInterval: publisher.heartbeatInterval,
+            interval: configuration.server.interval, to: logger)
+        publishing = try PrimaryControl(
             on: control,
             PrimaryControl.Parts(
-                writer: writer, signing: signing, intake: intake, board: board, metrics: metrics,
+                store: start.store, writer: writer, signing: signing, intake: intake,
+                board: board, metrics: metrics, logKey: signer.publicKey, policy: policy,
+                tls: tls, timeout: configuration.server.timeout,
                 announce: { [fronts] in for front in fronts { front.published() } }),
-            schedule: PublicationSchedule(
-                interval: configuration.server.interval, minInterval: configuration.minInterval),
-            recorded: start.published?.head.signedTreeHead.treeHead)
-        latePublisher.set(publisher)
+            publisher: publisher)
+        latePublishing.set(publishing)
         self.control = control
         self.metrics = metrics
         self.counters = counters
@@ -162,7 +173,7 @@ private final class PrimaryNode {
         isStopping = true
         logger.info("stopping: running requests are finished")
         ServiceManager.stopping()
-        publisher.stop()
+        publishing.stop()
         let deadline = MonotonicInstant.now().advanced(by: Self.drainTimeout)
         let open = Mutex(servers.count)
         for server in servers {
@@ -198,7 +209,7 @@ private final class PrimaryNode {
         let threads = try frontReactors.enumerated().map { index, reactor in
             try FrontThread(name: "front-\(index + 1)", running: reactor)
         }
-        publisher.start()
+        publishing.start()
         ServiceManager.ready()
         control.run()
         for thread in threads { thread.stopAndJoin() }
@@ -247,5 +258,33 @@ extension ConnectionCounts {
             refused += UInt64(counter.refused)
             malformed += UInt64(counter.malformed.values.reduce(0, +))
         }
+    }
+}
+
+extension PrimaryStart {
+    /// What may be shown at once: without a quorum to wait for, what is signed and on disk.
+    fileprivate func shown(for policy: WitnessPolicy) -> PublishedTree? {
+        policy.quorum.isNone ? signed : published
+    }
+
+    /// A tree that nobody has seen yet must meet its quorum before leaves are added to it.
+    fileprivate func isPublished(for policy: WitnessPolicy) -> Bool {
+        policy.quorum.isNone || published != nil && startup == nil
+    }
+}
+
+extension Publisher<MonotonicInstant> {
+    /// A publisher that goes on from `start`.
+    fileprivate init(
+        _ configuration: PrimaryConfiguration, _ policy: WitnessPolicy, _ start: PrimaryStart
+    ) {
+        self.init(
+            Settings(
+                quorum: policy.quorum, interval: configuration.server.interval,
+                minInterval: configuration.minInterval,
+                requestsPerDay: configuration.witnessRequestsPerDay),
+            witnesses: policy.endpoints.map(\.witness), records: start.witnesses,
+            signed: start.signed, published: start.published, committedSize: start.committedSize,
+            now: MonotonicInstant.now(), unixMilliseconds: UnixTime.milliseconds())
     }
 }
