@@ -19,13 +19,16 @@ package enum AddLeafAnswer: Equatable, Sendable {
         case overloaded
         /// The disk is nearly full.
         case diskNearlyFull
-        /// The stored leaves contradict what was signed.
+        /// The stored leaves contradict what was signed, or what a witness cosigned.
         case signingHalted
+        /// The tree that the log begins with has not met its quorum yet.
+        case nothingPublished
 
         var text: StaticString {
             switch self {
             case .overloaded: "too many leaves are waiting; try again later"
             case .diskNearlyFull: "the log's disk is nearly full; no new leaves are taken"
+            case .nothingPublished: "the log has not published its first tree head yet"
             case .signingHalted: "the log has stopped signing; see its log file"
             }
         }

@@ -4,6 +4,7 @@
 
 import Glibc
 import Logging
+import Reactor
 import Synchronization
 
 enum Fatal {
@@ -19,6 +20,12 @@ enum UnixTime {
     /// Seconds since 1970.
     static func now() -> UInt64 {
         UInt64(max(0, time(nil)))
+    }
+
+    /// Milliseconds since 1970.
+    static func milliseconds() -> UInt64 {
+        let time = WallTime.now()
+        return UInt64(max(0, time.seconds * 1000 + time.nanoseconds / 1_000_000))
     }
 }
 

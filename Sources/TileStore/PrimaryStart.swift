@@ -23,7 +23,7 @@
 // removed.
 
 internal import LogCrypto
-internal import MerkleLog
+package import MerkleLog
 package import SigsumFormats
 
 /// A primary's state once it was found, or made, sound.
@@ -38,6 +38,12 @@ package struct PrimaryStart: Sendable {
     package let published: PublishedTree?
     /// The tree signed last, for a log that may show it without asking anybody.
     package let signed: PublishedTree
+    /// The number of leaves in the store; those that no signature covers are the last ones.
+    package let committedSize: TreeSize
+    /// What is remembered of the witnesses.
+    package let witnesses: [WitnessRecord]
+    /// The order of the startup file that was carried out; nil for a log that goes on.
+    package let startup: StartupMode?
 
     /// Carries the startup file's order out, or goes on from the last signed head.
     ///
@@ -88,12 +94,15 @@ package struct PrimaryStart: Sendable {
         }
         // Everything is sound; what follows writes.
         if fileHead != last { try files.write(last) }
-        if recorded != last { try writer.record(signed: last, published: nil) }
+        if recorded != last { try writer.record(StoreRecord(signed: last)) }
         if startup != nil { try files.removeStartup() }
         self.store = store
         self.files = files
         self.lastSigned = last
         self.published = published
+        self.startup = startup
+        committedSize = writer.treeHead.size
+        witnesses = try reader.read { view throws(StoreError) in try view.witnessRecords() }
         // Nearly always one and the same, and then the edge is not rebuilt.
         if let published, published.head.signedTreeHead == last {
             self.signed = published

@@ -79,6 +79,8 @@ private struct Auditor: ~Copyable {
             let publishedHead = published.signedTreeHead.treeHead
             all.append((name: "the published tree head in the store", treeHead: publishedHead))
         }
+        // Not heads, but to be readable all the same.
+        _ = try view.witnessRecords()
         all.append((name: "the recorded tree head", treeHead: treeHead))
         all.sort { $0.treeHead.size < $1.treeHead.size }
         if let largest = all.last, largest.treeHead.size > treeHead.size {

@@ -85,6 +85,14 @@ package struct StoreView: ~Copyable, NodeSource {
         }
     }
 
+    /// What is remembered of the witnesses.
+    package borrowing func witnessRecords() throws(StoreError) -> [WitnessRecord] {
+        guard let bytes = try metaBytes(MetaKey.witnesses) else { return [] }
+        do { return try WitnessRecord.parse(bytes.span) } catch {
+            throw .corrupt("the stored records of witnesses: \(error)")
+        }
+    }
+
     /// The position of the leaf with `leafHash`; nil when it is not committed.
     package borrowing func leafIndex(of leafHash: Digest) throws(StoreError) -> LeafIndex? {
         try leafIndex(of: leafHash, entry: indexEntry(of: leafHash))

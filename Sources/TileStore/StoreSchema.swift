@@ -119,6 +119,8 @@ enum MetaKey {
     static let signedTreeHead: StaticString = "signed-tree-head"
     /// The published tree head with its cosignatures, in the ASCII format.
     static let publishedTreeHead: StaticString = "published-tree-head"
+    /// What is remembered of each witness: lines of ``WitnessRecord``.
+    static let witnesses: StaticString = "witnesses"
 }
 
 extension TreeHead {

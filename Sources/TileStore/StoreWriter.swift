@@ -48,6 +48,26 @@ package enum AppendedLeaf: Hashable, Sendable {
     }
 }
 
+/// What a primary has stored beside its leaves, in one transaction. What is nil stays as it is.
+package struct StoreRecord: Sendable {
+    /// The tree head signed last.
+    package let signed: SignedTreeHead
+    /// The one published last, with its cosignatures.
+    package let published: CosignedTreeHead?
+    /// What is remembered of the witnesses.
+    package let witnesses: [WitnessRecord]?
+
+    /// A record of its parts.
+    package init(
+        signed: SignedTreeHead, published: CosignedTreeHead? = nil,
+        witnesses: [WitnessRecord]? = nil
+    ) {
+        self.signed = signed
+        self.published = published
+        self.witnesses = witnesses
+    }
+}
+
 /// The one that appends. Only ever used on one thread; a second one of the same store would wait
 /// for ever in LMDB.
 package final class StoreWriter {
@@ -105,19 +125,21 @@ package final class StoreWriter {
         return appended
     }
 
-    /// Records the tree head signed last and, where it is given, the one published last.
-    package func record(
-        signed: SignedTreeHead, published: CosignedTreeHead?
-    ) throws(StoreError) {
+    /// Records heads and witnesses.
+    package func record(_ record: StoreRecord) throws(StoreError) {
         precondition(!isDead, "a writer used after its commit failed")
         isDead = true
         try StoreError.wrap("record a tree head in \(store.folder)") { () throws(LMDBError) in
             let transaction = try store.environment.beginWrite()
             let meta = store.tables.meta
-            try transaction.put(signed.encode().span, for: MetaKey.signedTreeHead, in: meta)
-            if let published {
+            try transaction.put(record.signed.encode().span, for: MetaKey.signedTreeHead, in: meta)
+            if let published = record.published {
                 try transaction.put(
                     published.encode().span, for: MetaKey.publishedTreeHead, in: meta)
+            }
+            if let witnesses = record.witnesses {
+                try transaction.put(
+                    WitnessRecord.encode(witnesses).span, for: MetaKey.witnesses, in: meta)
             }
             try transaction.commit()
         }

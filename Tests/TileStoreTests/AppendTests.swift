@@ -190,13 +190,13 @@ struct BatchShape: CustomTestStringConvertible, Sendable {
         _ = try writer.append(Array(Golden.leaves[..<20]))
         let signed = TestSigner.log.signed(Golden.treeHead(20))
         let published = CosignedTreeHead(TestSigner.log.signed(Golden.treeHead(10)))
-        try writer.record(signed: signed, published: published)
+        try writer.record(StoreRecord(signed: signed, published: published))
         try reader.read { view throws(StoreError) in
             #expect(try view.signedTreeHead() == signed)
             #expect(try view.publishedTreeHead() == published)
         }
         let next = TestSigner.log.signed(Golden.treeHead(15))
-        try writer.record(signed: next, published: nil)
+        try writer.record(StoreRecord(signed: next))
         try reader.read { view throws(StoreError) in
             #expect(try view.signedTreeHead() == next)
             #expect(try view.publishedTreeHead() == published)

@@ -42,7 +42,8 @@ import Testing
                 store: started.store)
             _ = try writer.append(Golden.leaves)
             let signed = try keeper.sign(writer.treeHead)
-            try writer.record(signed: signed, published: CosignedTreeHead(signed))
+            try writer.record(
+                StoreRecord(signed: signed, published: CosignedTreeHead(signed)))
             _ = try started.store.audit(heads: [("the sth file", signed.treeHead)])
         } catch {
             Issue.record("\(name): \(error)")
@@ -92,10 +93,11 @@ import Testing
                 }
                 let head = try keeper.sign(writer.treeHead)
                 try cut("after the sth file", leaves: size, signed: size)
-                try writer.record(signed: head, published: nil)
+                try writer.record(StoreRecord(signed: head))
                 try cut("after the record", leaves: size, signed: size)
                 published = size
-                try writer.record(signed: head, published: CosignedTreeHead(head))
+                try writer.record(
+                    StoreRecord(signed: head, published: CosignedTreeHead(head)))
                 try cut("after the publication", leaves: size, signed: size)
                 old = size
             }
@@ -134,7 +136,7 @@ import Testing
         try cut("the sth file")
         do {
             let store = try TileStore.open(folder: folder.store)
-            try StoreWriter(store).record(signed: head, published: nil)
+            try StoreWriter(store).record(StoreRecord(signed: head))
         }
         try cut("the record")
         try DurableFile.remove(folder.startup)

@@ -38,16 +38,16 @@ package final class LogMetrics: Sendable {
     package let signedSize = Gauge()
     /// Leaves in the published tree head.
     package let publishedSize = Gauge()
-    /// When a tree head was last published, or found to be up to date, in seconds since 1970.
+    /// When the signed tree head last had its quorum, be it none, in seconds since 1970.
     package let publishedTime = Gauge()
     /// How long each batch took from its begin to being durable.
     package let commits = Histogram()
     /// Leaves added by those batches.
     package let committedLeaves = Gauge()
-    /// How long each publication took: reading back, signing, making it durable.
-    package let publications = Histogram()
-    /// Publications that did not come about.
-    package let publicationFailures = Gauge()
+    /// How long each signing took: reading back, the signature, making it durable.
+    package let signings = Histogram()
+    /// Tree heads that could not be signed or stored.
+    package let signingFailures = Gauge()
     /// Signatures of leaves found valid.
     package let validSignatures = Gauge()
     /// Signatures of leaves found invalid.
@@ -56,13 +56,19 @@ package final class LogMetrics: Sendable {
     package let heldRequests = Gauge()
     /// Bytes that the store's file system has left.
     package let freeBytes = Gauge()
+    /// 1 when nothing is signed any more, else 0.
+    package let signingHalted = Gauge()
+    /// The witnesses and their quorum.
+    package let policy: PolicyMetrics
     /// Open connections, by listener and reactor, as the transport counts them.
     package let connections: @Sendable () -> ConnectionCounts
 
-    /// Metrics of a process with as many request counters as `requestMetricsCount`.
+    /// Metrics of a process with as many request counters as `requestMetricsCount`, and of a policy.
     package init(
-        requestMetricsCount: Int, connections: @escaping @Sendable () -> ConnectionCounts
+        requestMetricsCount: Int, policy: PolicyMetrics = PolicyMetrics(witnessNames: []),
+        connections: @escaping @Sendable () -> ConnectionCounts
     ) {
+        self.policy = policy
         requests = (0..<requestMetricsCount).map { _ in RequestMetrics() }
         self.connections = connections
     }
@@ -89,18 +95,22 @@ package final class LogMetrics: Sendable {
         text.sample("tree_size_leaves", "state=\"published\"", publishedSize.current)
         text.gauge(
             "published_timestamp_seconds",
-            "When a tree head was last published, or found to be up to date.",
+            "When a tree head last had its quorum: the age of what is published.",
             publishedTime.current)
         text.histogram(
             "commit_duration_seconds", "Time to make a batch of leaves durable.", commits.totals)
         text.counter(
             "committed_leaves_total", "Leaves added since start.", committedLeaves.current)
         text.histogram(
-            "publication_duration_seconds",
-            "Time to read back, sign and publish a tree head.", publications.totals)
+            "signing_duration_seconds",
+            "Time to read back and sign a tree head and to make it durable.", signings.totals)
         text.counter(
-            "publication_failures_total", "Tree heads that could not be signed or stored.",
-            publicationFailures.current)
+            "signing_failures_total", "Tree heads that could not be signed or stored.",
+            signingFailures.current)
+        text.gauge(
+            "signing_halted", "1 when nothing is signed any more; the log file says why.",
+            signingHalted.current)
+        policy.render(into: &text)
         text.family("leaf_signatures_total", "counter", "Leaf signatures verified, by outcome.")
         text.sample("leaf_signatures_total", "outcome=\"valid\"", validSignatures.current)
         text.sample("leaf_signatures_total", "outcome=\"invalid\"", invalidSignatures.current)

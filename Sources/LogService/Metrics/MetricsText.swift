@@ -51,6 +51,18 @@ struct MetricsText {
         sample("\(name)_count", labels, count)
     }
 
+    /// A label's value, in which these three have to be written otherwise.
+    static func escaped(_ value: String) -> String {
+        value.reduce(into: "") { text, character in
+            switch character {
+            case "\\": text += "\\\\"
+            case "\"": text += "\\\""
+            case "\n": text += "\\n"
+            default: text.append(character)
+            }
+        }
+    }
+
     /// Nanoseconds as seconds in decimal, without trailing zeros.
     static func seconds(_ nanoseconds: UInt64) -> String {
         let fraction = String(nanoseconds % 1_000_000_000)

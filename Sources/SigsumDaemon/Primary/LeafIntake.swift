@@ -60,9 +60,11 @@ final class LeafIntake: Sendable {
     private struct Obstacles {
         var isDiskNearlyFull = false
         var isSigningHalted = false
+        var isUnpublished: Bool
 
         var reason: AddLeafAnswer.Unavailability? {
             if isSigningHalted { return .signingHalted }
+            if isUnpublished { return .nothingPublished }
             return isDiskNearlyFull ? .diskNearlyFull : nil
         }
     }
@@ -87,12 +89,17 @@ final class LeafIntake: Sendable {
     /// before every request is looked at, and reads must not wait for the writer.
     private let finished = Atomic<Int>(0)
     /// Why new leaves are refused at the moment; they are taken when it is empty.
-    private let obstacles = Mutex<Obstacles>(Obstacles())
+    private let obstacles: Mutex<Obstacles>
     private let writer: LeafWriter
     private let metrics: LogMetrics
 
     /// An intake that verifies on `verifiers`, at least one, and commits through `writer`.
-    init(verifiers: [ThreadExecutor], writer: LeafWriter, metrics: LogMetrics) {
+    ///
+    /// - Parameter isPublished: false: leaves are refused until ``setPublished()``.
+    init(
+        verifiers: [ThreadExecutor], writer: LeafWriter, metrics: LogMetrics, isPublished: Bool
+    ) {
+        obstacles = Mutex(Obstacles(isUnpublished: !isPublished))
         precondition(!verifiers.isEmpty)
         state = Mutex(State(idleVerifiers: verifiers, verifierCount: verifiers.count))
         self.writer = writer
@@ -136,6 +143,11 @@ final class LeafIntake: Sendable {
     /// Refuses new leaves for as long as the disk is nearly full.
     func setDiskNearlyFull(_ isNearlyFull: Bool) {
         obstacles.withLock { $0.isDiskNearlyFull = isNearlyFull }
+    }
+
+    /// The tree that this process began with is published.
+    func setPublished() {
+        obstacles.withLock { $0.isUnpublished = false }
     }
 
     /// Refuses new leaves for the rest of the process's life.

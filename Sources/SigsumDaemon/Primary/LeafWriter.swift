@@ -53,11 +53,11 @@ actor LeafWriter {
     /// The committed tree.
     func snapshot() -> TreeSnapshot { writer.snapshot }
 
-    /// Makes the heads durable in the store. Ends the process when that fails, before the next
-    /// batch has its turn.
-    func record(signed: SignedTreeHead, published: CosignedTreeHead) {
+    /// Makes heads and witnesses durable in the store. Ends the process when that fails, before the
+    /// next batch has its turn.
+    func record(_ record: StoreRecord) {
         do throws(StoreError) {
-            try writer.record(signed: signed, published: published)
+            try writer.record(record)
         } catch {
             Fatal.end("\(error)")
         }

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Publishing: when PublicationSchedule says so, in this order, each step done before the next
-// begins:
+// Publishing: does what the publisher decides, step by step, each step done before the next begins:
 //
 //     1. the committed tree, from the writer
 //     2. read back, sign, sth file       (a crash before: nothing happened; after: start-up goes
 //                                        on from the new head)
-//     3. record it in the store          (a crash before: start-up repairs the record)
-//     4. show it to everybody
-//     5. answer the requests that were held for it
+//     3. ask the witnesses               (until their quorum nobody else sees the head)
+//     4. record it in the store, with its cosignatures and what the witnesses are remembered by
+//                                        (a crash before: the head published before is shown, and
+//                                        the new one is cosigned again)
+//     5. show it to everybody
+//     6. answer the requests that were held for it
+//
+// 4 to 6 are done again for cosignatures that come later.
 
+import HTTPWire
+import LogCrypto
 import LogService
 import Logging
 import MerkleLog
@@ -17,8 +23,9 @@ import Reactor
 import SigsumFormats
 import SystemPackage
 import TileStore
+import Transport
 
-/// Decides when to publish, and does it; an actor on the control reactor.
+/// Has tree heads signed, cosigned and published; an actor on the control reactor.
 actor PrimaryControl {
     nonisolated let reactor: Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -28,61 +35,67 @@ actor PrimaryControl {
 
     /// What publishing works with.
     struct Parts: Sendable {
+        let store: TileStore
         let writer: LeafWriter
         let signing: TreeHeadSigning
         let intake: LeafIntake
         let board: PublicationBoard
         let metrics: LogMetrics
+        let logKey: PublicKey
+        let policy: WitnessPolicy
+        /// Needed for witnesses with an https URL.
+        let tls: TLSClientContext?
+        /// How long a request to a witness may take.
+        let timeout: Duration
         /// Tells every reactor that there is a new publication.
         let announce: @Sendable () -> Void
     }
 
     private let parts: Parts
     private let logger = Logger(label: "publish")
-    private var schedule: PublicationSchedule<MonotonicInstant>
-    private var committedSize: TreeSize
-    private var publishedSize: TreeSize
-    /// The published tree head that the store knows of.
-    private var recorded: TreeHead?
-    private var isPublishing = false
-    /// Nothing is signed any more: the stored leaves contradict what was signed, or the process is
-    /// about to end.
-    private var isHalted = false
+    private var publisher: Publisher<MonotonicInstant>
+    private let clients: [WitnessClient]
+    private let reader: StoreReader
+    private var hasher = TreeHasher()
     private var timer: Timer?
 
-    /// - Parameter recorded: the published tree head that the store knows of.
     init(
-        on reactor: Reactor, _ parts: Parts, schedule: PublicationSchedule<MonotonicInstant>,
-        recorded: TreeHead?
-    ) {
+        on reactor: Reactor, _ parts: Parts, publisher: Publisher<MonotonicInstant>
+    ) throws(StoreError) {
         self.reactor = reactor
         self.parts = parts
-        self.schedule = schedule
-        self.recorded = recorded
-        publishedSize = parts.board.publication?.tree.treeHead.size ?? .zero
-        committedSize = publishedSize
-        parts.metrics.publishedSize.set(publishedSize.value)
+        self.publisher = publisher
+        clients = zip(parts.policy.endpoints, parts.metrics.policy.witnesses).map {
+            WitnessClient(
+                on: reactor, $0, tls: parts.tls, timeout: parts.timeout, metrics: $1)
+        }
+        reader = try StoreReader(parts.store)
+        parts.metrics.signedSize.set(publisher.signed.treeHead.size.value)
+        parts.metrics.publishedSize.set(
+            parts.board.publication?.tree.treeHead.size.value ?? 0)
     }
 
-    /// Begins: the first publication is due at once. From any thread, as the next two.
+    // MARK: From any thread
+
+    /// Begins with the first round.
     nonisolated func start() {
-        perform { $0.arrange() }
+        perform { $0.advance() }
     }
 
     /// The committed tree has grown.
     nonisolated func committed(_ size: TreeSize) {
         perform { control in
-            control.committedSize = max(control.committedSize, size)
-            control.arrange()
+            control.publisher.committed(size)
+            control.advance()
         }
     }
 
-    /// No more publications after the one that is being made.
+    /// Nothing is signed or published any more after what is being recorded.
     nonisolated func stop() {
         perform { control in
-            control.isHalted = true
-            if let timer = control.timer { control.reactor.cancel(timer) }
-            control.timer = nil
+            control.publisher.halt()
+            control.setTimer(nil)
+            for client in control.clients { client.close() }
         }
     }
 
@@ -92,59 +105,118 @@ actor PrimaryControl {
         reactor.post { self.assumeIsolated(action) }
     }
 
-    /// Publishes if it is time, or sets the timer for when it is.
-    private func arrange() {
-        guard !isPublishing, !isHalted else { return }
-        if let timer { reactor.cancel(timer) }
-        timer = nil
-        let now = MonotonicInstant.now()
-        let due = schedule.due(hasNewLeaves: committedSize > publishedSize, now: now)
-        guard due > now else {
-            isPublishing = true
-            Task { await self.publish() }
-            return
-        }
-        timer = reactor.schedule(at: due) { [self] in
-            assumeIsolated { control in
-                control.timer = nil
-                control.arrange()
+    // MARK: Steps
+
+    /// Does what is to be done now, and sets the timer for what is to be done later.
+    private func advance() {
+        while true {
+            let step = publisher.next(now: .now())
+            tellNotices()
+            switch step {
+            case .sign: Task { await sign() }
+            case .ask(let request): ask(request)
+            case .record(let published): Task { await record(published) }
+            case .wait(let deadline): return setTimer(deadline)
             }
         }
     }
 
-    private func publish() async {
-        let begun = MonotonicInstant.now()
-        do throws(TreeHeadError) {
-            try await signAndShow()
-            let now = MonotonicInstant.now()
-            parts.metrics.publishedTime.set(UnixTime.now())
-            parts.metrics.publications.record(begun.duration(to: now))
-            schedule.published(at: now)
-        } catch {
-            schedule.failed(at: MonotonicInstant.now())
-            parts.metrics.publicationFailures.add()
-            fail(error)
+    private func setTimer(_ deadline: MonotonicInstant?) {
+        if let timer { reactor.cancel(timer) }
+        timer = deadline.map { deadline in
+            reactor.schedule(at: deadline) { [self] in
+                assumeIsolated { control in
+                    control.timer = nil
+                    control.advance()
+                }
+            }
         }
-        await parts.writer.checkSpace(for: parts.intake)
-        isPublishing = false
-        arrange()
     }
 
-    private func signAndShow() async throws(TreeHeadError) {
-        let tree = await parts.writer.snapshot()
-        let signed = try await parts.signing.sign(tree.treeHead)
-        let size = tree.treeHead.size
-        parts.metrics.signedSize.set(size.value)
-        guard recorded != tree.treeHead else { return }
-        let head = CosignedTreeHead(signed)
-        await parts.writer.record(signed: signed, published: head)
-        recorded = tree.treeHead
-        parts.board.publish(Publication(PublishedTree(head: head, tree: tree)))
+    private func sign() async {
+        let begun = MonotonicInstant.now()
+        do throws(TreeHeadError) {
+            let tree = await parts.writer.snapshot()
+            let signed = try await parts.signing.sign(tree.treeHead)
+            let now = MonotonicInstant.now()
+            parts.metrics.signings.record(begun.duration(to: now))
+            parts.metrics.signedSize.set(tree.treeHead.size.value)
+            publisher.signed(signed, tree: tree, now: now)
+        } catch {
+            parts.metrics.signingFailures.add()
+            publisher.signingFailed(now: .now())
+            fail(error)
+        }
+        advance()
+    }
+
+    private func ask(_ request: WitnessRequest<MonotonicInstant>) {
+        let body: [UInt8]
+        do throws(StoreError) {
+            body = try addCheckpoint(request)
+        } catch {
+            publisher.answered(
+                request, .unsent(reason: "no consistency proof"), now: .now(),
+                unixSeconds: UnixTime.now())
+            return fail(.store(error))
+        }
+        clients[request.witness].addCheckpoint(
+            body, over: request.signed.treeHead, of: parts.logKey.keyHash
+        ) { [self] answer in
+            assumeIsolated { $0.answered(request, answer) }
+        }
+    }
+
+    private func addCheckpoint(
+        _ request: WitnessRequest<MonotonicInstant>
+    ) throws(StoreError) -> [UInt8] {
+        var proof: [Digest] = []
+        if request.oldSize > .zero {
+            try reader.read(tree: request.tree) { view throws(StoreError) in
+                try Proof.proveConsistency(
+                    from: request.oldSize, to: request.signed.treeHead.size, from: view,
+                    hasher: &hasher
+                ) { proof.append($0) }
+            }
+        }
+        return AddCheckpointRequest(
+            oldSize: request.oldSize, proof: proof, signedTreeHead: request.signed,
+            logKey: parts.logKey
+        ).encode()
+    }
+
+    private func answered(
+        _ request: WitnessRequest<MonotonicInstant>, _ answer: WitnessAnswer
+    ) {
+        let now = MonotonicInstant.now()
+        publisher.answered(request, answer, now: now, unixSeconds: UnixTime.now())
+        let metrics = parts.metrics.policy.witnesses[request.witness]
+        metrics.requestsLeft.set(UInt64(publisher.requestsLeft(request.witness, now: now)))
+        if case .cosigned(let named) = answer {
+            metrics.cosignatureTime.set(named.cosignature.time)
+        }
+        advance()
+    }
+
+    private func record(_ published: PublishedTree?) async {
+        let witnesses = publisher.witnessRecords(
+            now: .now(), unixMilliseconds: UnixTime.milliseconds())
+        await parts.writer.record(
+            StoreRecord(
+                signed: publisher.signed, published: published?.head, witnesses: witnesses))
+        publisher.recorded()
+        if let published { show(published) }
+        advance()
+    }
+
+    private func show(_ published: PublishedTree) {
+        let size = published.tree.treeHead.size
+        parts.board.publish(Publication(published))
+        parts.intake.setPublished()
         parts.announce()
-        publishedSize = size
-        committedSize = max(committedSize, size)
         parts.metrics.publishedSize.set(size.value)
-        logger.debug("published the tree of \(size) leaves")
+        logger.debug(
+            "published the tree of \(size) leaves, \(published.head.cosignatures.count) cosignatures")
     }
 
     private func fail(_ error: TreeHeadError) {
@@ -153,9 +225,8 @@ actor PrimaryControl {
             logger.error("\(error); the published tree head stays")
         case .store(.corrupt), .store(.refused):
             // Reads go on; whatever is signed now might be a fork.
-            isHalted = true
-            parts.intake.halt()
-            logger.critical("\(error); nothing more is signed and no leaf is taken")
+            publisher.halt()
+            halt("\(error)")
         case .store(.system(.noSpace, _)), .store(.system(.tooManyOpenFiles, _)),
             .store(.system(.tooManyOpenFilesInSystem, _)), .store(.system(.noMemory, _)):
             // Want of something that may come back. The next try writes the file anew, from its
@@ -164,5 +235,68 @@ actor PrimaryControl {
         case .store(.system), .store(.database):
             Fatal.end("\(error)")
         }
+    }
+
+    private func halt(_ reason: String) {
+        parts.intake.halt()
+        parts.metrics.signingHalted.set(1)
+        logger.critical("\(reason); nothing more is signed and no leaf is taken")
+    }
+
+    // MARK: What the operator hears
+
+    private func tellNotices() {
+        guard !publisher.notices.isEmpty else { return }
+        let notices = publisher.notices
+        publisher.notices = []
+        for notice in notices { tell(notice) }
+    }
+
+    private func tell(_ notice: PublisherNotice) {
+        let policy = parts.metrics.policy
+        switch notice {
+        case .witnessFailed(let witness, let reason, let count):
+            logger.log(
+                level: count == 1 ? .info : .debug,
+                "witness \(name(witness)) gives no cosignature: \(reason)")
+        case .witnessRecovered(let witness, let failureCount):
+            logger.info("witness \(name(witness)) cosigns again, failures before: \(failureCount)")
+        case .witnessContradicts(let witness, let reason, let isFirst):
+            policy.witnesses[witness].contradictions.add()
+            logger.log(
+                level: isFirst ? .error : .debug,
+                "witness \(name(witness)) contradicts this log: \(reason)")
+        case .witnessClockOdd(let witness, let time, let isFirst):
+            policy.witnesses[witness].oddTimes.add()
+            logger.log(
+                level: isFirst ? .warning : .debug,
+                "witness \(name(witness)) cosigned with the time \(time), here it is "
+                    + "\(UnixTime.now()): an hour off, or before its last one; used all the same")
+        case .quorumReached(let duration, let lostCount):
+            policy.quorumDurations.record(duration)
+            parts.metrics.publishedTime.set(UnixTime.now())
+            if lostCount > 0 { logger.info("quorum reached again, rounds without: \(lostCount)") }
+            lookAtSpace()
+        case .quorumLost(let missing, let lostCount):
+            policy.quorumsLost.add()
+            logger.log(
+                level: lostCount == 1 ? .warning : .debug,
+                "no quorum for the tree of \(publisher.signed.treeHead.size) leaves, the published "
+                    + "tree head stays; no cosignature of \(missing.map(name).joined(separator: ", "))"
+            )
+            lookAtSpace()
+        case .halted(let witness, let reason):
+            halt(
+                "witness \(name(witness)): \(reason). This store, or its sth file, is an older copy "
+                    + "of the log, or another primary has its key: restore the newest copy")
+        }
+    }
+
+    private func name(_ witness: Int) -> String { parts.metrics.policy.witnesses[witness].name }
+
+    /// Leaves may be refused for want of space, and then nobody else looks whether there is some
+    /// again.
+    private func lookAtSpace() {
+        Task { [parts] in await parts.writer.checkSpace(for: parts.intake) }
     }
 }

@@ -26,11 +26,11 @@ struct LoadedSigner {
         keyFile path: FilePath, agentSocket: String? = environmentVariable("SSH_AUTH_SOCK"),
         timeout: Duration
     ) throws(SigningError) -> LoadedSigner {
-        let (contents, permissions) = try read(path)
-        switch try parse(contents, of: path) {
+        let file = try read(path)
+        switch try parse(file.contents, of: path) {
         case .privateKey(let key):
             return LoadedSigner(
-                signer: KeySigner(key), warning: warning(path, permissions: permissions))
+                signer: KeySigner(key), warning: warning(path, permissions: file.permissions))
         case .publicKey(let publicKey):
             guard let agentSocket, !agentSocket.isEmpty else {
                 throw failure(
@@ -64,32 +64,11 @@ struct LoadedSigner {
                 + "private key (chmod o= \(path))")
     }
 
-    private static func read(
-        _ path: FilePath
-    ) throws(SigningError) -> (contents: [UInt8], permissions: FilePermissions) {
-        do {
-            let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-            defer { try? file.close() }
-            // Of the file that is open, whatever the path may be by now.
-            let permissions = try file.stat().permissions
-            var contents = [UInt8](repeating: 0, count: fileBytesMax + 1)
-            var filled = 0
-            while filled < contents.count {
-                let start = filled
-                let count = try unsafe contents.withUnsafeMutableBytes { buffer in
-                    // The part from `start` on, which is within the array.
-                    try unsafe file.read(
-                        into: UnsafeMutableRawBufferPointer(rebasing: buffer[start...]))
-                }
-                guard count > 0 else { break }
-                filled += count
-            }
-            guard filled <= fileBytesMax else { throw failure(path, "too large for a key file") }
-            return (Array(contents[..<filled]), permissions)
-        } catch let error as SigningError {
-            throw error
+    private static func read(_ path: FilePath) throws(SigningError) -> SmallFile {
+        do throws(SmallFile.Failure) {
+            return try SmallFile(path, bytesMax: fileBytesMax, kind: "a key file")
         } catch {
-            throw failure(path, "\(error)")
+            throw failure(path, error.reason)
         }
     }
 

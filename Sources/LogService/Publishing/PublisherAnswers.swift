@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// What the witnesses' answers do to a publisher.
+
+internal import MerkleLog
+package import SigsumFormats
+internal import TileStore
+
+extension Publisher {
+    /// Takes what came of a request.
+    ///
+    /// - Parameter unixSeconds: the time of day, to compare the witness's clock with.
+    package mutating func answered(
+        _ request: WitnessRequest<Instant>, _ answer: WitnessAnswer, now: Instant,
+        unixSeconds: UInt64
+    ) {
+        let number = request.witness
+        precondition(witnesses[number].isAsked, "an answer without a request")
+        witnesses[number].isAsked = false
+        switch answer {
+        case .cosigned(let named):
+            cosigned(request, named, now: now, unixSeconds: unixSeconds)
+        case .size(let size):
+            conflict(request, size)
+        case .inconsistent where request.oldSize > .zero:
+            contradicted(
+                request,
+                "its tree of \(request.oldSize) leaves is not the beginning of this log's "
+                    + "\(request.signed.treeHead.size)")
+        case .inconsistent:
+            failed(request, "answered 422 to a request without a proof")
+        case .failed(let reason):
+            failed(request, reason)
+        case .unsent(let reason):
+            witnesses[number].budget.giveBack(request.share)
+            failed(request, reason)
+        case .connectionGone:
+            if isOfThisRound(request) {
+                guard round?.reconnected.insert(number).inserted == true else {
+                    failed(request, "closes connections without an answer")
+                    break
+                }
+                round?.standings[number] = .waiting
+            }
+        }
+        judge(now: now)
+    }
+
+    /// What is to be remembered of the witnesses.
+    ///
+    /// - Parameter unixMilliseconds: the time of day.
+    package func witnessRecords(now: Instant, unixMilliseconds: UInt64) -> [WitnessRecord] {
+        witnesses.map { witness in
+            WitnessRecord(
+                keyHash: witness.keyHash, size: witness.size,
+                savedMilliseconds: UInt64(witness.budget.saved(now: now) / .milliseconds(1)),
+                seenMilliseconds: unixMilliseconds, keyName: witness.keyName)
+        }
+    }
+
+    /// The requests that a witness's budget has saved up.
+    package func requestsLeft(_ witness: Int, now: Instant) -> Int {
+        witnesses[witness].budget.leavesLeft(now: now)
+    }
+
+    private func isOfThisRound(_ request: WitnessRequest<Instant>) -> Bool {
+        request.round == round?.number
+    }
+
+    private mutating func cosigned(
+        _ request: WitnessRequest<Instant>, _ named: NamedCosignature, now: Instant,
+        unixSeconds: UInt64
+    ) {
+        let number = request.witness
+        let failureCount = witnesses[number].failureCount
+        let treeHead = request.signed.treeHead
+        let isOdd = witnesses[number].cosigned(
+            named, size: treeHead.size, unixSeconds: unixSeconds)
+        if failureCount > 0 {
+            notices.append(.witnessRecovered(number, failureCount: failureCount))
+        }
+        if isOdd {
+            notices.append(
+                .witnessClockOdd(
+                    number, time: named.cosignature.time, isFirst: !witnesses[number].isClockOdd))
+        }
+        witnesses[number].isClockOdd = isOdd
+        if treeHead == signed.treeHead {
+            collected[number] = (named.cosignature, now)
+            round?.standings[number] = .cosigned
+        } else if let published, published.tree.treeHead == treeHead {
+            // The next tree head is on its way, but this one is what everybody sees.
+            self.published = PublishedTree(
+                head: published.head.adding(named.cosignature), tree: published.tree)
+        }
+    }
+
+    private mutating func conflict(_ request: WitnessRequest<Instant>, _ size: TreeSize) {
+        let number = request.witness
+        let treeHead = request.signed.treeHead
+        if size > treeHead.size {
+            return contradicted(
+                request, "it has cosigned a tree of \(size) leaves, this log signed \(treeHead.size)"
+            )
+        }
+        if size == request.oldSize {
+            guard size == treeHead.size else {
+                return failed(request, "answered 409 with the old size that it was sent, \(size)")
+            }
+            return contradicted(request, "its tree of \(size) leaves is another one")
+        }
+        guard isOfThisRound(request) else {
+            // It is asked in this round anyway.
+            witnesses[number].size = size
+            return
+        }
+        guard round?.corrected.insert(number).inserted == true else {
+            return failed(request, "answered 409 with size \(size) to a request corrected for it")
+        }
+        witnesses[number].size = size
+        round?.standings[number] = .waiting
+    }
+
+    private mutating func failed(_ request: WitnessRequest<Instant>, _ reason: String) {
+        let number = request.witness
+        witnesses[number].failureCount += 1
+        if isOfThisRound(request) { round?.standings[number] = .failed }
+        notices.append(
+            .witnessFailed(number, reason: reason, count: witnesses[number].failureCount))
+    }
+
+    /// The witness knows a tree of this log that the store does not have. In the first round the
+    /// store may be an older copy, which must not go on from there: two trees would part.
+    private mutating func contradicted(_ request: WitnessRequest<Instant>, _ reason: String) {
+        let number = request.witness
+        if isOfThisRound(request) { round?.standings[number] = .failed }
+        notices.append(
+            .witnessContradicts(
+                number, reason: reason, isFirst: !witnesses[number].isContradicting))
+        witnesses[number].isContradicting = true
+        witnesses[number].failureCount += 1
+        guard request.isFirstRound else { return }
+        halt()
+        notices.append(.halted(number, reason: reason))
+    }
+}
+
+extension CosignedTreeHead {
+    /// With `cosignature` in the place of an earlier one of the same witness, or after the others.
+    fileprivate func adding(_ cosignature: Cosignature) -> CosignedTreeHead {
+        var cosignatures = self.cosignatures
+        if let place = cosignatures.firstIndex(where: { $0.keyHash == cosignature.keyHash }) {
+            cosignatures[place] = cosignature
+        } else {
+            cosignatures.append(cosignature)
+        }
+        return CosignedTreeHead(signedTreeHead, cosignatures: cosignatures)
+    }
+}
+
+extension WitnessRecord {
+    /// What the budget holds now, with what it gained since it was recorded.
+    func saved(unixMilliseconds: UInt64) -> Swift.Duration {
+        let elapsed = unixMilliseconds > seenMilliseconds ? unixMilliseconds - seenMilliseconds : 0
+        return .milliseconds(Int64(clamping: savedMilliseconds))
+            + .milliseconds(Int64(clamping: elapsed))
+    }
+}
