@@ -209,8 +209,9 @@ extension WriteTransaction {
         let writer = try StoreWriter(store)
         _ = try writer.append(Golden.leaves)
         try writer.record(
-            signed: TestSigner.log.signed(Golden.treeHead(600)),
-            published: CosignedTreeHead(TestSigner.log.signed(Golden.treeHead(512))))
+            StoreRecord(
+                signed: TestSigner.log.signed(Golden.treeHead(600)),
+                published: CosignedTreeHead(TestSigner.log.signed(Golden.treeHead(512)))))
         return store
     }
 

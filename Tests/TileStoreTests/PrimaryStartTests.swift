@@ -37,7 +37,9 @@ struct StoredTree: Sendable {
         _ = try writer.append(Array(Golden.leaves[..<leaves]))
         if let recorded {
             try writer.record(
-                signed: recorded.signed, published: published.map { CosignedTreeHead($0.signed) })
+                StoreRecord(
+                    signed: recorded.signed,
+                    published: published.map { CosignedTreeHead($0.signed) }))
         }
     }
 }
