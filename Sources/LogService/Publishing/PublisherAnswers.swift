@@ -53,7 +53,7 @@ extension Publisher {
         witnesses.map { witness in
             WitnessRecord(
                 keyHash: witness.keyHash, size: witness.size,
-                savedMilliseconds: UInt64(witness.budget.saved(now: now) / .milliseconds(1)),
+                savedMilliseconds: witness.budget.saved(now: now).wholeMilliseconds,
                 seenMilliseconds: unixMilliseconds, keyName: witness.keyName)
         }
     }
@@ -155,6 +155,12 @@ extension CosignedTreeHead {
             cosignatures.append(cosignature)
         }
         return CosignedTreeHead(signedTreeHead, cosignatures: cosignatures)
+    }
+}
+
+extension Swift.Duration {
+    fileprivate var wholeMilliseconds: UInt64 {
+        UInt64(clamping: attoseconds / Swift.Duration.milliseconds(1).attoseconds)
     }
 }
 

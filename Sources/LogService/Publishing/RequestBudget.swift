@@ -87,7 +87,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     /// The requests that are saved up for leaves.
     package func leavesLeft(now: Instant) -> Int {
-        Int(updated(at: now).leaves / cost)
+        // As integers: as floating-point numbers a share of n requests may come out below n.
+        Int(clamping: updated(at: now).leaves.attoseconds / cost.attoseconds)
     }
 
     /// What the leaves' share holds, to be kept over a restart.
