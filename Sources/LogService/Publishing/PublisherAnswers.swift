@@ -22,6 +22,12 @@ extension Publisher {
             cosigned(request, named, now: now, unixSeconds: unixSeconds)
         case .size(let size):
             conflict(request, size)
+        case .conflict(let reason):
+            if request.oldSize == request.signed.treeHead.size, request.oldSize > .zero {
+                contradicted(request, reason)
+            } else {
+                failed(request, reason)
+            }
         case .inconsistent where request.oldSize > .zero:
             contradicted(
                 request,
@@ -100,8 +106,8 @@ extension Publisher {
         let treeHead = request.signed.treeHead
         if size > treeHead.size {
             return contradicted(
-                request, "it has cosigned a tree of \(size) leaves, this log signed \(treeHead.size)"
-            )
+                request,
+                "it has cosigned a tree of \(size) leaves, this log signed \(treeHead.size)")
         }
         if size == request.oldSize {
             guard size == treeHead.size else {

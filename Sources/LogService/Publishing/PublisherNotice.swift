@@ -2,7 +2,6 @@
 
 // What a publisher has to say to an operator: lines of the log, and counts.
 
-
 /// Something noteworthy that a publisher found. Witnesses are meant by their number; `count` says
 /// for how many times in a row, so that the first can be told apart from repeats.
 package enum PublisherNotice: Hashable, Sendable {
