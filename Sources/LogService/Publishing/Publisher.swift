@@ -58,6 +58,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     let settings: Settings
     var witnesses: [WitnessState<Instant>]
+    /// Of witnesses that the policy does not have any more. A head may still have cosignatures of
+    /// theirs, and they may come back: with what is left of their budgets.
+    let formerRecords: [WitnessRecord]
 
     /// The tree head signed last, and the leaves that are known to be committed.
     package private(set) var signed: SignedTreeHead
@@ -108,9 +111,14 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         self.witnesses = witnesses.map { witness in
             let record = records.first { $0.keyHash == witness.keyHash }
             let budget = RequestBudget(
-                requestsPerDay: settings.requestsPerDay,
-                saved: record?.saved(unixMilliseconds: unixMilliseconds), now: now)
-            return WitnessState(keyHash: witness.keyHash, record: record, budget: budget)
+                requestsPerDay: settings.requestsPerDay, saved: record?.saved,
+                elapsed: record?.elapsed(unixMilliseconds: unixMilliseconds) ?? .zero, now: now)
+            let cosignature = published?.head.cosignatures.first { $0.keyHash == witness.keyHash }
+            return WitnessState(
+                keyHash: witness.keyHash, record: record, cosignature: cosignature, budget: budget)
+        }
+        formerRecords = records.filter { record in
+            !witnesses.contains { $0.keyHash == record.keyHash }
         }
     }
 

@@ -52,7 +52,7 @@ extension Publisher {
         judge(now: now)
     }
 
-    /// What is to be remembered of the witnesses.
+    /// What is to be remembered of the witnesses, those that were in the policy before included.
     ///
     /// - Parameter unixMilliseconds: the time of day.
     package func witnessRecords(now: Instant, unixMilliseconds: UInt64) -> [WitnessRecord] {
@@ -61,7 +61,7 @@ extension Publisher {
                 keyHash: witness.keyHash, size: witness.size,
                 savedMilliseconds: witness.budget.saved(now: now).wholeMilliseconds,
                 seenMilliseconds: unixMilliseconds, keyName: witness.keyName)
-        }
+        } + formerRecords
     }
 
     /// The requests that a witness's budget has saved up.
@@ -171,10 +171,12 @@ extension Swift.Duration {
 }
 
 extension WitnessRecord {
-    /// What the budget holds now, with what it gained since it was recorded.
-    func saved(unixMilliseconds: UInt64) -> Swift.Duration {
+    /// What the budget held when it was recorded.
+    var saved: Swift.Duration { .milliseconds(Int64(clamping: savedMilliseconds)) }
+
+    /// How long ago that was; nothing when the time of day has gone back since.
+    func elapsed(unixMilliseconds: UInt64) -> Swift.Duration {
         let elapsed = unixMilliseconds > seenMilliseconds ? unixMilliseconds - seenMilliseconds : 0
-        return .milliseconds(Int64(clamping: savedMilliseconds))
-            + .milliseconds(Int64(clamping: elapsed))
+        return .milliseconds(Int64(clamping: elapsed))
     }
 }

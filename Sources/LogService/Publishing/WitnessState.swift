@@ -33,11 +33,16 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var lastTime: UInt64?
     var isClockOdd = false
 
-    init(keyHash: KeyHash, record: WitnessRecord?, budget: RequestBudget<Instant>) {
+    /// - Parameter cosignature: the one in the stored head, if there is one.
+    init(
+        keyHash: KeyHash, record: WitnessRecord?, cosignature: Cosignature?,
+        budget: RequestBudget<Instant>
+    ) {
         self.keyHash = keyHash
         self.budget = budget
         size = record?.size ?? .zero
         keyName = record?.keyName
+        lastTime = cosignature?.time
     }
 
     /// Whether the next tree head should wait for this witness's answer to the present one: who
