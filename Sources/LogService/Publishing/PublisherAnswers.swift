@@ -15,10 +15,14 @@ extension Publisher {
         unixSeconds: UInt64
     ) {
         let number = request.witness
-        precondition(witnesses[number].isAsked, "an answer without a request")
-        witnesses[number].isAsked = false
+        guard let askedAt = witnesses[number].askedAt else {
+            preconditionFailure("an answer without a request")
+        }
+        witnesses[number].askedAt = nil
+        witnesses[number].isTimely = false
         switch answer {
         case .cosigned(let named):
+            witnesses[number].isTimely = askedAt.duration(to: now) <= settings.interval
             cosigned(request, named, now: now, unixSeconds: unixSeconds)
         case .size(let size):
             conflict(request, size)
