@@ -116,7 +116,8 @@ import Testing
             now = now.advanced(
                 by: .milliseconds(
                     Int.random(in: 0...(200_000_000 / requestsPerDay), using: &random)))
-            let purpose: Budget.Purpose = Int.random(in: 0..<4, using: &random) == 0
+            let purpose: Budget.Purpose =
+                Int.random(in: 0..<4, using: &random) == 0
                 ? .heartbeat : .leaves
             if budget.take(for: purpose, now: now) != nil { count += 1 }
             #expect(cost * count <= start + now.offset * 2)
@@ -140,7 +141,8 @@ import Testing
 
     @Test func whatWasNotSentIsGivenBack() {
         let now = FakeInstant()
-        var budget = Budget(requestsPerDay: 8640, saved: .seconds(30), now: now)
+        var budget = Budget(
+            requestsPerDay: 8640, saved: .seconds(10), elapsed: .seconds(20), now: now)
         for share in [Budget.Share.heartbeats, .leaves] {
             #expect(budget.take(for: .leaves, now: now) == share)
         }
@@ -184,23 +186,37 @@ import Testing
         #expect(left == 0)
     }
 
+    @Test(
+        arguments: [
+            (1_000, 1_000, 0), (1_000, 1_500, 500), (0, UInt64(Int64.max), UInt64(Int64.max)),
+            // The time of day went back, or was wrong when the record was made.
+            (2_000, 1_000, 0), (UInt64(Int64.max), 1_000, 0),
+        ] as [(UInt64, UInt64, UInt64)])
+    func elapsed(seen: UInt64, unixMilliseconds: UInt64, elapsed: UInt64) {
+        let record = WitnessRecordTimes(saved: 7, seen: seen).record
+        #expect(record.saved == .milliseconds(7))
+        #expect(record.elapsed(unixMilliseconds: unixMilliseconds) == .milliseconds(elapsed))
+    }
+
+    /// A process that starts has what was saved, and what was granted since.
     @Test(arguments: [
-        (WitnessRecordTimes(saved: 0, seen: 1_000), 1_000, 0),
-        (WitnessRecordTimes(saved: 5, seen: 1_000), 1_500, 505),
-        // The time of day went back, or was wrong when the record was made.
-        (WitnessRecordTimes(saved: 7, seen: 2_000), 1_000, 7),
-        (WitnessRecordTimes(saved: 7, seen: UInt64(Int64.max)), 1_000, 7),
+        (0, 0, 0, 0), (50, 0, 0, 2), (50, 10, 0, 3), (10, 20, 1, 1), (0, 86_500, 1, 4320),
     ])
-    func keptOverARestart(times: WitnessRecordTimes, unixMilliseconds: UInt64, saved: Int) {
-        #expect(times.record.saved(unixMilliseconds: unixMilliseconds) == .milliseconds(saved))
+    func keptOverARestart(saved: Int, elapsed: Int, heartbeats: Int, leaves: Int) {
+        var budget = Budget(
+            requestsPerDay: 8640, saved: .seconds(saved), elapsed: .seconds(elapsed),
+            now: FakeInstant())
+        #expect(budget.leavesLeft(now: FakeInstant()) == leaves)
+        #expect(drain(&budget, for: .heartbeat, now: FakeInstant()).count == heartbeats)
     }
 
     /// The largest numbers that a record can have.
     @Test func nothingOverflows() {
         let largest = UInt64(Int64.max)
         let record = WitnessRecordTimes(saved: largest, seen: 0).record
-        let saved = record.saved(unixMilliseconds: UInt64.max)
-        let budget = Budget(requestsPerDay: 8640, saved: saved, now: FakeInstant())
+        let budget = Budget(
+            requestsPerDay: 8640, saved: record.saved,
+            elapsed: record.elapsed(unixMilliseconds: UInt64.max), now: FakeInstant())
         #expect(budget.leavesLeft(now: FakeInstant()) == 4320)
     }
 }
@@ -212,7 +228,8 @@ struct WitnessRecordTimes: Sendable {
 
     var record: WitnessRecord {
         WitnessRecord(
-            keyHash: KeyHash(bytes: FixedBytes()), size: .zero, savedMilliseconds: saved, seenMilliseconds: seen,
+            keyHash: KeyHash(bytes: FixedBytes()), size: .zero, savedMilliseconds: saved,
+            seenMilliseconds: seen,
             keyName: nil)
     }
 }
