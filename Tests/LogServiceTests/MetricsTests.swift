@@ -16,7 +16,9 @@ import Testing
 
     /// Metrics in which everything has been counted.
     static func counted() -> LogMetrics {
-        let metrics = LogMetrics(requestMetricsCount: 2) {
+        // A name as no policy gives one, which a label has to escape.
+        let policy = PolicyMetrics(witnessNames: ["w1", #"a\b"c"# + "\n", "idle"])
+        let metrics = LogMetrics(requestMetricsCount: 2, policy: policy) {
             var counts = ConnectionCounts()
             (counts.open, counts.accepted, counts.refused, counts.malformed) = (1, 2, 3, 4)
             return counts
@@ -33,6 +35,18 @@ import Testing
         metrics.committedLeaves.add(7)
         metrics.signings.record(.seconds(2))
         metrics.signingFailures.add()
+        metrics.signingHalted.set(1)
+        policy.quorumDurations.record(.milliseconds(30))
+        policy.quorumsLost.add(2)
+        policy.witnesses[0].record(status: 200, .milliseconds(20))
+        policy.witnesses[0].record(status: 409, .milliseconds(1))
+        policy.witnesses[0].record(status: 200, .milliseconds(5))
+        policy.witnesses[0].record(status: nil, .seconds(10))
+        policy.witnesses[0].cosignatureTime.set(1_795_359_749)
+        policy.witnesses[0].requestsLeft.set(4320)
+        policy.witnesses[1].record(status: 500, .milliseconds(2))
+        policy.witnesses[1].contradictions.add()
+        policy.witnesses[1].oddTimes.add(3)
         metrics.validSignatures.add(5)
         metrics.invalidSignatures.add(6)
         metrics.heldRequests.add(9)
@@ -56,9 +70,27 @@ import Testing
         "commit_duration_seconds_bucket{le=\"0.005\"} 1", "commit_duration_seconds_sum 0.003",
         "commit_duration_seconds_count 1", "committed_leaves_total 7",
         "signing_duration_seconds_sum 2", "signing_duration_seconds_count 1",
-        "signing_failures_total 1", "leaf_signatures_total{outcome=\"valid\"} 5",
+        "signing_failures_total 1", "signing_halted 1",
+        "leaf_signatures_total{outcome=\"valid\"} 5",
         "leaf_signatures_total{outcome=\"invalid\"} 6", "held_requests 8",
         "store_free_bytes 18446744073709551615",
+        "quorum_total{outcome=\"reached\"} 1", "quorum_total{outcome=\"lost\"} 2",
+        "quorum_duration_seconds_sum 0.03", "quorum_duration_seconds_count 1",
+        "witness_requests_total{witness=\"w1\",status=\"200\"} 2",
+        "witness_requests_total{witness=\"w1\",status=\"409\"} 1",
+        "witness_requests_total{witness=\"w1\",status=\"none\"} 1",
+        "witness_request_duration_seconds_sum{witness=\"w1\"} 10.026",
+        "witness_request_duration_seconds_count{witness=\"w1\"} 4",
+        "witness_request_duration_seconds_bucket{witness=\"w1\",le=\"0.025\"} 3",
+        "witness_request_duration_seconds_count{witness=\"idle\"} 0",
+        "witness_cosignature_timestamp_seconds{witness=\"w1\"} 1795359749",
+        "witness_cosignature_timestamp_seconds{witness=\"idle\"} 0",
+        "witness_requests_left{witness=\"w1\"} 4320",
+        "witness_contradictions_total{witness=\"idle\"} 0",
+        // Backslash, quotation mark and line feed are escaped.
+        #"witness_requests_total{witness="a\\b\"c\n",status="500"} 1"#,
+        #"witness_contradictions_total{witness="a\\b\"c\n"} 1"#,
+        #"witness_clock_warnings_total{witness="a\\b\"c\n"} 3"#,
         // Two reactors added up; a bound belongs to its bucket.
         "http_request_duration_seconds_bucket"
             + "{endpoint=\"get-tree-head\",status=\"200\",le=\"0.000025\"} 2",

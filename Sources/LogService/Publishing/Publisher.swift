@@ -58,6 +58,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     let settings: Settings
     var witnesses: [WitnessState<Instant>]
+    /// Of witnesses that the policy does not have any more. A head may still have cosignatures of
+    /// theirs, and they may come back: with what is left of their budgets.
+    let formerRecords: [WitnessRecord]
 
     /// The tree head signed last, and the leaves that are known to be committed.
     package private(set) var signed: SignedTreeHead
@@ -108,9 +111,14 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         self.witnesses = witnesses.map { witness in
             let record = records.first { $0.keyHash == witness.keyHash }
             let budget = RequestBudget(
-                requestsPerDay: settings.requestsPerDay,
-                saved: record?.saved(unixMilliseconds: unixMilliseconds), now: now)
-            return WitnessState(keyHash: witness.keyHash, record: record, budget: budget)
+                requestsPerDay: settings.requestsPerDay, saved: record?.saved,
+                elapsed: record?.elapsed(unixMilliseconds: unixMilliseconds) ?? .zero, now: now)
+            let cosignature = published?.head.cosignatures.first { $0.keyHash == witness.keyHash }
+            return WitnessState(
+                keyHash: witness.keyHash, record: record, cosignature: cosignature, budget: budget)
+        }
+        formerRecords = records.filter { record in
+            !witnesses.contains { $0.keyHash == record.keyHash }
         }
     }
 
@@ -166,14 +174,24 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         if let step = recordStep() { return step }
         if let request = takeRequest(now: now) { return .ask(request) }
         guard !isSigning else { return .wait(until: nextBudget(now: now)) }
-        guard let due = nextRoundDue(now: now) else { return .wait(until: nextBudget(now: now)) }
+        guard let due = nextRoundDue(hasNewLeaves: hasNewLeaves, now: now) else {
+            return .wait(until: nextBudget(now: now))
+        }
         guard due <= now else { return .wait(until: min(due, nextBudget(now: now) ?? due)) }
-        if isConfirmed, committedSize > signed.treeHead.size {
+        if isConfirmed, hasNewLeaves, !isRepeatDue(now: now) {
             isSigning = true
             return .sign
         }
-        begin(isPublished ? .heartbeat : .leaves, now: now)
+        // What a first round is for is not to wait for a heartbeat's turn either.
+        begin(isPublished && isConfirmed ? .heartbeat : .leaves, now: now)
         return next(now: now)
+    }
+
+    /// Whether another round for the head signed last should come before a signature that was tried
+    /// in vain: a signer that is gone must not keep that head from its cosignatures.
+    private func isRepeatDue(now: Instant) -> Bool {
+        guard notBefore != nil else { return false }
+        return nextRoundDue(hasNewLeaves: false, now: now).map { $0 <= now } ?? false
     }
 
     private mutating func recordStep() -> Step? {
@@ -198,7 +216,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
                 continue
             }
             self.round?.standings[witness] = .asked
-            witnesses[witness].isAsked = true
+            witnesses[witness].askedAt = now
             return WitnessRequest(
                 witness: witness, oldSize: min(witnesses[witness].size, signed.treeHead.size),
                 signed: signed, tree: tree, round: round.number, isFirstRound: round.isFirst,
@@ -292,17 +310,14 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     /// When the next round begins; nil when that depends on what happens.
-    private func nextRoundDue(now: Instant) -> Instant? {
+    private func nextRoundDue(hasNewLeaves: Bool, now: Instant) -> Instant? {
         guard let round else { return nil }
         // A heartbeat gives way to new leaves.
         let givesWay = round.purpose == .heartbeat && hasNewLeaves && isConfirmed
         var earliest = round.begun
         if !givesWay {
             if round.isQuorumReached {
-                let isAwaited = witnesses.indices.contains {
-                    round.isPending($0) && witnesses[$0].isReliedUpon
-                }
-                if isAwaited { earliest = round.begun.advanced(by: settings.interval) }
+                earliest = witnesses.indices.reduce(earliest) { max($0, awaited($1, in: round)) }
             } else if !round.isLost {
                 return nil
             }
@@ -317,6 +332,18 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             earliest = max(earliest, round.begun.advanced(by: retryDelay(lostCount)))
         }
         return max(earliest, notBefore ?? earliest, quorumBudget(now: now))
+    }
+
+    /// Until when the next round waits for a witness: `interval` from the beginning of this one, or,
+    /// for one that was still busy with an earlier request then, from when it could be asked. Else
+    /// a slow one that once is out of step would stay so on a busy log, always answering for a head
+    /// that is not shown any more.
+    private func awaited(_ witness: Int, in round: CosigningRound<Instant>) -> Instant {
+        let state = witnesses[witness]
+        guard round.isPending(witness), state.isReliedUpon else { return round.begun }
+        var start = round.begun
+        if round.standings[witness] == .asked, state.isTimely { start = state.askedAt ?? start }
+        return start.advanced(by: settings.interval)
     }
 
     /// After how long a round is tried again that failed for the `count`th time.

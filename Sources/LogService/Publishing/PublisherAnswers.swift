@@ -15,13 +15,23 @@ extension Publisher {
         unixSeconds: UInt64
     ) {
         let number = request.witness
-        precondition(witnesses[number].isAsked, "an answer without a request")
-        witnesses[number].isAsked = false
+        guard let askedAt = witnesses[number].askedAt else {
+            preconditionFailure("an answer without a request")
+        }
+        witnesses[number].askedAt = nil
+        witnesses[number].isTimely = false
         switch answer {
         case .cosigned(let named):
+            witnesses[number].isTimely = askedAt.duration(to: now) <= settings.interval
             cosigned(request, named, now: now, unixSeconds: unixSeconds)
         case .size(let size):
             conflict(request, size)
+        case .conflict(let reason):
+            if request.oldSize == request.signed.treeHead.size, request.oldSize > .zero {
+                contradicted(request, reason)
+            } else {
+                failed(request, reason)
+            }
         case .inconsistent where request.oldSize > .zero:
             contradicted(
                 request,
@@ -46,16 +56,16 @@ extension Publisher {
         judge(now: now)
     }
 
-    /// What is to be remembered of the witnesses.
+    /// What is to be remembered of the witnesses, those that were in the policy before included.
     ///
     /// - Parameter unixMilliseconds: the time of day.
     package func witnessRecords(now: Instant, unixMilliseconds: UInt64) -> [WitnessRecord] {
         witnesses.map { witness in
             WitnessRecord(
                 keyHash: witness.keyHash, size: witness.size,
-                savedMilliseconds: UInt64(witness.budget.saved(now: now) / .milliseconds(1)),
+                savedMilliseconds: witness.budget.saved(now: now).wholeMilliseconds,
                 seenMilliseconds: unixMilliseconds, keyName: witness.keyName)
-        }
+        } + formerRecords
     }
 
     /// The requests that a witness's budget has saved up.
@@ -158,11 +168,19 @@ extension CosignedTreeHead {
     }
 }
 
+extension Swift.Duration {
+    fileprivate var wholeMilliseconds: UInt64 {
+        UInt64(clamping: attoseconds / Swift.Duration.milliseconds(1).attoseconds)
+    }
+}
+
 extension WitnessRecord {
-    /// What the budget holds now, with what it gained since it was recorded.
-    func saved(unixMilliseconds: UInt64) -> Swift.Duration {
+    /// What the budget held when it was recorded.
+    var saved: Swift.Duration { .milliseconds(Int64(clamping: savedMilliseconds)) }
+
+    /// How long ago that was; nothing when the time of day has gone back since.
+    func elapsed(unixMilliseconds: UInt64) -> Swift.Duration {
         let elapsed = unixMilliseconds > seenMilliseconds ? unixMilliseconds - seenMilliseconds : 0
-        return .milliseconds(Int64(clamping: savedMilliseconds))
-            + .milliseconds(Int64(clamping: elapsed))
+        return .milliseconds(Int64(clamping: elapsed))
     }
 }

@@ -42,16 +42,23 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     /// A budget of `requestsPerDay`, at least 1.
     ///
-    /// - Parameter saved: what the leaves' share held when it was last seen, as
-    ///   ``saved(now:)`` told it, and what it gained since; nil for a witness that was never asked,
-    ///   whose share is full.
-    package init(requestsPerDay: Int, saved: Swift.Duration?, now: Instant) {
+    /// - Parameters:
+    ///   - saved: what the leaves' share held when it was last seen, as ``saved(now:)`` told it; nil
+    ///     for a witness that was never asked, whose shares are full.
+    ///   - elapsed: how long ago that was. What the heartbeats' share held then is not known, so
+    ///     nothing is assumed: else each restart would grant a request.
+    package init(
+        requestsPerDay: Int, saved: Swift.Duration?, elapsed: Swift.Duration = .zero, now: Instant
+    ) {
         precondition(requestsPerDay > 0)
         cost = Self.day * 2 / requestsPerDay
         heartbeats = cost
         leaves = .zero
         updated = now
-        leaves = min(max(saved ?? leavesMax, .zero), leavesMax)
+        leaves = leavesMax
+        guard let saved else { return }
+        heartbeats = min(max(elapsed, .zero), cost)
+        leaves = min(max(saved + elapsed, .zero), leavesMax)
     }
 
     /// A request has to be possible at all, be they ever so few.
@@ -87,7 +94,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     /// The requests that are saved up for leaves.
     package func leavesLeft(now: Instant) -> Int {
-        Int(updated(at: now).leaves / cost)
+        // As integers: as floating-point numbers a share of n requests may come out below n.
+        Int(clamping: updated(at: now).leaves.attoseconds / cost.attoseconds)
     }
 
     /// What the leaves' share holds, to be kept over a restart.

@@ -32,6 +32,9 @@ package enum WitnessAnswer: Hashable, Sendable {
     case cosigned(NamedCosignature)
     /// 409: the size of the last tree that the witness cosigned.
     case size(TreeSize)
+    /// 409 without a size. In tlog-witness 1.0.0 that is the answer when the tree that was asked for
+    /// has the size of the one that the witness cosigned, and another root hash.
+    case conflict(reason: String)
     /// 422: the proof does not lead from the tree that the witness cosigned to this one.
     case inconsistent
     /// Anything else: the request may have been counted.
@@ -62,10 +65,9 @@ package enum WitnessAnswer: Hashable, Sendable {
             }
         case 409:
             guard contentType == CheckpointConflict.contentType else {
-                self = .failed(
-                    reason: "answered 409 with content type "
-                        + "\(contentType.map { "\"\($0)\"" } ?? "none"), expected \(CheckpointConflict.contentType)"
-                )
+                self = .conflict(
+                    reason: "answered 409 \(Self.firstLine(of: body)) without "
+                        + "\(CheckpointConflict.contentType)")
                 return
             }
             do throws(FormatError) {

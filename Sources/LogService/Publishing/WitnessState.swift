@@ -20,8 +20,10 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var budget: RequestBudget<Instant>
     /// The name on its cosignature lines.
     var keyName: String?
-    /// A request is on its way; never more than one.
-    var isAsked = false
+    /// When the request that is on its way was made; never more than one is.
+    var askedAt: Instant?
+    /// Whether its last answer was a cosignature and came within the interval that a round may last.
+    var isTimely = true
     /// Rounds since its last cosignature of whatever tree head. A witness that was just started
     /// with counts as one that cosigned.
     var missedRounds = 0
@@ -33,12 +35,19 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var lastTime: UInt64?
     var isClockOdd = false
 
-    init(keyHash: KeyHash, record: WitnessRecord?, budget: RequestBudget<Instant>) {
+    /// - Parameter cosignature: the one in the stored head, if there is one.
+    init(
+        keyHash: KeyHash, record: WitnessRecord?, cosignature: Cosignature?,
+        budget: RequestBudget<Instant>
+    ) {
         self.keyHash = keyHash
         self.budget = budget
         size = record?.size ?? .zero
         keyName = record?.keyName
+        lastTime = cosignature?.time
     }
+
+    var isAsked: Bool { askedAt != nil }
 
     /// Whether the next tree head should wait for this witness's answer to the present one: who
     /// verifies with its cosignatures is not to be starved because the others are quicker.
