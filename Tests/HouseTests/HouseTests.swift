@@ -77,7 +77,8 @@ import Testing
         "COpenSSL": [
             "Sources/LogCrypto/Base64.swift", "Sources/LogCrypto/SignatureVerifier.swift",
             "Sources/LogCrypto/SHA256.swift", "Sources/LogCrypto/SigningKey.swift",
-            "Sources/Transport/TLSSession.swift",
+            "Sources/Transport/Client/TLSClientContext.swift",
+            "Sources/Transport/Client/TLSSession.swift",
         ],
     ]
 
