@@ -172,7 +172,7 @@ import Testing
             [hole.address, server.address], keeping: [hole, server], timeouts: timeouts,
             clock: clock)
         let answers = try client.begin("/")
-        try client.settle()
+        try client.wait(for: .connecting)
         clock.advance(by: .seconds(5))
         try client.settle()
         #expect(answers.receive().text == "/")
@@ -186,11 +186,11 @@ import Testing
         let client = try TestClient(
             holes.map(\.address), keeping: holes, timeouts: timeouts, clock: clock)
         let answers = try client.begin("/")
+        try client.wait(for: .connecting)
         for _ in 0..<2 {
-            try client.settle()
             clock.advance(by: .seconds(5))
+            try client.settle()
         }
-        try client.settle()
         let failures = holes.map { ConnectFailure(address: "\($0.address)", error: .timedOut) }
         #expect(answers.receive().cause == .connect(failures))
     }

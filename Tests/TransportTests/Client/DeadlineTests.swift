@@ -16,6 +16,15 @@ private final class Hanging {
         case connecting
         case handshake
         case answer
+
+        var phase: HTTPClientError.Phase {
+            switch self {
+            case .resolving: .resolving
+            case .connecting: .connecting
+            case .handshake: .handshake
+            case .answer: .answer
+            }
+        }
     }
 
     let clock = ManualClock()
@@ -52,7 +61,7 @@ private final class Hanging {
         }
         answers = try client.begin("/")
         if place == .handshake || place == .answer { received.receive() }
-        try client.settle()
+        try client.wait(for: place.phase)
     }
 
     deinit {
@@ -64,15 +73,6 @@ private final class Hanging {
     private static let timeouts = ClientTimeouts(
         connect: .seconds(100), request: .seconds(100), overall: .seconds(10))
 
-    private func phase(_ place: Hanging.Place) -> HTTPClientError.Phase {
-        switch place {
-        case .resolving: .resolving
-        case .connecting: .connecting
-        case .handshake: .handshake
-        case .answer: .answer
-        }
-    }
-
     @Test(arguments: Hanging.Place.allCases)
     fileprivate func allOfItHasADeadline(place: Hanging.Place) throws {
         let hanging = try Hanging(place, timeouts: Self.timeouts)
@@ -81,7 +81,7 @@ private final class Hanging {
         hanging.clock.advance(by: .seconds(1))
         try hanging.client.settle()
         let error = try #require(hanging.answers.receive().error)
-        #expect(error == HTTPClientError(.timeout(phase(place)), wasSent: place == .answer))
+        #expect(error == HTTPClientError(.timeout(place.phase), wasSent: place == .answer))
         #expect(!error.isStaleConnection)
         if place == .handshake || place == .answer { #expect(hanging.ends.receive()) }
     }

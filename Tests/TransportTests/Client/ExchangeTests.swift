@@ -202,17 +202,18 @@ import Testing
     }
 
     @Test func cancellingTheTaskCancelsTheRequest() async throws {
-        let received = try Channel<Void>()
+        // Waited for without a thread: the task needs one.
+        let (received, continuation) = AsyncStream.makeStream(of: Void.self)
         let server = try ScriptedServer(
             { peer in
                 _ = peer.receive()
-                received.send(())
+                continuation.finish()
                 #expect(peer.hasEnded())
             }, { $0.echo() })
         let client = try TestClient(server)
         let asker = Asker(client.reactor, client.client)
         let task = Task { try await asker.get("/never") }
-        received.receive()
+        for await _ in received {}
         task.cancel()
         let error = await #expect(throws: HTTPClientError.self) { try await task.value }
         #expect(error?.cause == .cancelled)

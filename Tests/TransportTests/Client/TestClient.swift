@@ -111,6 +111,14 @@ final class TestClient {
         reactor.post { [client] in client.cancel() }
     }
 
+    /// Returns when the request in flight has come so far: a lookup's thread takes its time.
+    func wait(for phase: HTTPClientError.Phase) throws {
+        let phases = try Channel<HTTPClientError.Phase>()
+        repeat {
+            reactor.post { [client] in phases.send(client.phase) }
+        } while phases.receive() != phase
+    }
+
     /// See `Reactor.settle()`.
     func settle() throws {
         try reactor.settle()
