@@ -123,6 +123,7 @@ package final class HTTPClient: @unchecked Sendable {
     package func send(
         _ request: ClientRequest, isolation: isolated (any Actor)? = #isolation
     ) async throws(HTTPClientError) -> ClientResponse {
+        guard !Task.isCancelled else { throw HTTPClientError(.cancelled, wasSent: false) }
         let number = lastNumber + 1
         let result = await withTaskCancellationHandler {
             // Naming it makes the closure the actor's as well.
