@@ -12,7 +12,8 @@ import Testing
 
 @Suite struct AddressTests {
     @Test(arguments: [
-        ("Witness.Example", 80, "witness.example"), ("witness.example", 8080, "witness.example:8080"),
+        ("Witness.Example", 80, "witness.example"),
+        ("witness.example", 8080, "witness.example:8080"),
         ("127.0.0.1", 80, "127.0.0.1"), ("::1", 80, "[::1]"), ("FE80::1", 81, "[fe80::1]:81"),
         ("a_b-c.example.", 443, "a_b-c.example.:443"),
     ])
@@ -129,37 +130,41 @@ import Testing
 
     @Test func aRefusedAddressGoesToTheNextAtOnce() throws {
         let server = try ScriptedServer { $0.echo() }
-        let addresses = [try deadAddress(), try deadAddress(), server.address]
-        let client = try TestClient(addresses, keeping: [server])
+        let ends = [try DeadEnd(), try DeadEnd()]
+        let client = try TestClient(
+            ends.map(\.address) + [server.address], keeping: ends + [server])
         #expect(try client.get("/").text == "/")
     }
 
     @Test func whenAllAreRefusedEachIsNamed() throws {
-        let addresses = [try deadAddress(), try deadAddress()]
-        let client = try TestClient(addresses)
+        let ends = [try DeadEnd(), try DeadEnd()]
+        let addresses = ends.map(\.address)
+        let client = try TestClient(addresses, keeping: ends)
         let error = try #require(try client.get("/").error)
         let failures = addresses.map {
             ConnectFailure(address: "\($0)", error: .connectionRefused)
         }
         #expect(error == HTTPClientError(.connect(failures), wasSent: false))
-        let reason = Errno.connectionRefused
-        #expect(
-            error.description
-                == "cannot connect to \(addresses[0]) (\(reason)), nor to \(addresses[1]) (\(reason))")
+        let places = addresses.map { "\($0) (\(Errno.connectionRefused))" }
+        #expect(error.description == "cannot connect to \(places[0]), nor to \(places[1])")
     }
 
     @Test func bothFamiliesAreTried() throws {
         let server6 = try ScriptedServer(host: "::1") { $0.echo() }
-        let first = try TestClient([server6.address, try deadAddress()], keeping: [server6])
+        let end4 = try DeadEnd()
+        let first = try TestClient([end4.address, server6.address], keeping: [end4, server6])
         #expect(try first.get("/6").text == "/6")
 
         let server4 = try ScriptedServer { $0.echo() }
-        let nobody6 = try #require(SocketAddress(literal: "::1", port: 1))
-        let second = try TestClient([nobody6, server4.address], keeping: [server4])
+        let end6 = try DeadEnd(host: "::1")
+        let second = try TestClient([end6.address, server4.address], keeping: [end6, server4])
         #expect(try second.get("/4").text == "/4")
 
-        let origin = try #require(HTTPOrigin(isSecure: false, host: "::1", port: server6.port))
-        #expect(origin.authority == "[::1]:\(server6.port)")
+        // An address needs no resolver.
+        let literal6 = try ScriptedServer(host: "::1") { $0.echo() }
+        let origin = try #require(HTTPOrigin(isSecure: false, host: "::1", port: literal6.port))
+        let third = try TestClient(origin, keeping: [literal6]) { _, _ in .failure(.noAddress) }
+        #expect(try third.get("/literal").text == "/literal")
     }
 
     @Test func anAddressThatDoesNotAnswerGoesToTheNextInTime() throws {

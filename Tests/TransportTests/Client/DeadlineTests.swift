@@ -36,7 +36,8 @@ private final class Hanging {
     let ends: Channel<Bool>
 
     init(_ place: Place, timeouts: ClientTimeouts) throws {
-        let (release, received, ends) = (try Channel<Void>(), try Channel<Void>(), try Channel<Bool>())
+        let (release, received) = (try Channel<Void>(), try Channel<Void>())
+        let ends = try Channel<Bool>()
         self.release = release
         self.ends = ends
         let server = try ScriptedServer(

@@ -58,7 +58,7 @@ import Testing
     /// An answer in whichever form, and whether the connection may be used after it.
     @Test(arguments: [
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", true),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", true),
         ("HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", true),
         ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", false),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", false),
@@ -150,6 +150,20 @@ import Testing
             #expect(answer.cause == .closed(reused: false, gotBytes: false))
         }
         #expect(try client.get("/next").text == "/next")
+    }
+
+    /// As above, and then the peer listens to nothing and does not close either.
+    @Test(arguments: [1_000, 8_000_000])
+    func anEarlyAnswerEndsTheRequest(byteCount: Int) throws {
+        let ended = try Channel<Bool>()
+        let server = try ScriptedServer { peer in
+            peer.send("HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n")
+            _ = ended.receive()
+        }
+        let client = try TestClient(server)
+        let request = ClientRequest(.post, "/", body: TestHandler.alphabet(byteCount))
+        #expect(try client.send(request).get().statusCode == 413)
+        ended.send(true)
     }
 
     // MARK: Who calls

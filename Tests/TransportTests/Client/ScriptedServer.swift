@@ -171,8 +171,8 @@ final class ScriptedServer {
 }
 
 extension OwnedDescriptor {
-    /// A blocking socket that listens.
-    static func listening(on address: SocketAddress, backlog: Int32) throws -> OwnedDescriptor {
+    /// A blocking socket with an address.
+    static func bound(to address: SocketAddress) throws -> OwnedDescriptor {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         let socket = try OwnedDescriptor { CLinux.socket(address.family, type, 0) }
         let number = socket.rawValue
@@ -180,16 +180,28 @@ extension OwnedDescriptor {
             // The kernel reads the address while the closure runs.
             unsafe address.withPointer { unsafe bind(number, $0, $1) }
         }
+        return socket
+    }
+
+    /// A blocking socket that listens.
+    static func listening(on address: SocketAddress, backlog: Int32) throws -> OwnedDescriptor {
+        let socket = try bound(to: address)
+        let number = socket.rawValue
         _ = try Syscall.value { listen(number, backlog) }
         return socket
     }
 }
 
-/// An address that nobody listens on: whoever connects is refused.
-func deadAddress() throws -> SocketAddress {
-    let address = try #require(SocketAddress(literal: "127.0.0.1", port: 0))
-    let socket = try OwnedDescriptor.listening(on: address, backlog: 1)
-    return try SocketAddress.local(of: socket)
+/// An address that nobody listens on, and nobody else gets: whoever connects is refused.
+final class DeadEnd {
+    let address: SocketAddress
+    private let socket: OwnedDescriptor
+
+    init(host: String = "127.0.0.1") throws {
+        let any = try #require(SocketAddress(literal: host, port: 0))
+        socket = try .bound(to: any)
+        address = try SocketAddress.local(of: socket)
+    }
 }
 
 /// An address whose listener has a full backlog and accepts nothing: whoever connects gets no

@@ -4,6 +4,7 @@
 // says it is.
 
 import COpenSSL
+import Glibc
 import HTTPWire
 import Reactor
 import Testing
@@ -125,6 +126,19 @@ extension TestClient {
         guard case .tls(.certificate) = try client.get("/").cause else {
             Issue.record("believed")
             return
+        }
+    }
+
+    /// In a process of its own: the environment is everybody's.
+    @Test func theEnvironmentMayNameAnotherStore() async {
+        await #expect(processExitsWith: .success) {
+            let authority = try TestAuthority()
+            unsafe setenv("SSL_CERT_FILE", authority.path, 1)
+            let server = try ScriptedServer(authority.issue()) { $0.echo() }
+            let origin = try #require(
+                HTTPOrigin(isSecure: true, host: "127.0.0.1", port: server.port))
+            let client = try TestClient(origin, keeping: [server], tls: try TLSClientContext())
+            guard try client.get("/").text == "/" else { exit(1) }
         }
     }
 
@@ -278,25 +292,24 @@ extension TestClient {
         #expect(server.connectionCount == 2)
     }
 
-    /// TLS 1.2: a wish for another handshake is refused, and harms nobody.
+    /// TLS 1.2: a wish for another handshake is refused. What the server makes of that is its own
+    /// affair; OpenSSL's ends the connection.
     @Test func renegotiationIsRefused() throws {
-        let (idle, done) = (try Channel<Void>(), try Channel<Void>())
+        let refused = try Channel<Bool>()
         let options = TLSServerOptions(versionMax: TLS1_2_VERSION)
-        let server = try ScriptedServer(authority.issue(), options: options) { peer in
-            _ = peer.receive()
-            peer.answer("first")
-            idle.receive()
-            peer.renegotiate()
-            done.send(())
-            peer.echo()
-        }
+        let server = try ScriptedServer(
+            authority.issue(), options: options,
+            { peer in
+                _ = peer.receive()
+                peer.answer("first")
+                peer.renegotiate()
+                refused.send(peer.hasEnded())
+            }, { $0.echo() })
         let client = try TestClient(believing: authority, server)
         #expect(try client.get("/1").text == "first")
-        idle.send(())
-        done.receive()
-        try client.settle()
+        #expect(refused.receive())
         #expect(try client.get("/2").text == "/2")
-        #expect(server.connectionCount == 1)
+        #expect(server.connectionCount == 2)
     }
 
     @Test(arguments: [false, true])

@@ -75,7 +75,8 @@ final class TestClient {
     /// For a name that stands for these addresses.
     convenience init(
         name: String = "witness.test", _ addresses: [SocketAddress],
-        keeping servers: [AnyObject] = [], timeouts: ClientTimeouts = .patient, clock: ManualClock? = nil
+        keeping servers: [AnyObject] = [], timeouts: ClientTimeouts = .patient,
+        clock: ManualClock? = nil
     ) throws {
         let origin = try #require(HTTPOrigin(isSecure: false, host: name, port: 1))
         try self.init(origin, keeping: servers, timeouts: timeouts, clock: clock) { _, _ in
