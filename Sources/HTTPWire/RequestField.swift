@@ -20,17 +20,16 @@ package struct RequestField: Sendable {
         self.value = value
     }
 
-    /// Whether `name` is a token and says nothing about the connection.
+    /// In lower case.
+    private static let taken: [StaticString] = [
+        "host", "user-agent", "content-type", "content-length", "transfer-encoding", "te",
+        "trailer", "connection", "upgrade", "expect", "accept-encoding",
+    ]
+
     private static func isFree(_ name: StaticString) -> Bool {
         let bytes = Array("\(name)".utf8)
-        let all = 0..<bytes.count
-        let span = bytes.span
-        return !bytes.isEmpty && bytes.allSatisfy { ByteSet.token.contains($0) }
-            && !span.matches("host", in: all) && !span.matches("user-agent", in: all)
-            && !span.matches("content-type", in: all) && !span.matches("content-length", in: all)
-            && !span.matches("transfer-encoding", in: all) && !span.matches("connection", in: all)
-            && !span.matches("expect", in: all) && !span.matches("upgrade", in: all)
-            && !span.matches("te", in: all) && !span.matches("trailer", in: all)
+        return !bytes.isEmpty && bytes.allSatisfy(ByteSet.token.contains)
+            && !taken.contains { bytes.span.matches($0, in: 0..<bytes.count) }
     }
 }
 

@@ -164,10 +164,7 @@ extension RequestRow {
     ]
 
     static let badFraming: [RequestRow] =
-        [
-            "+4", "-4", "4,4", "4, 4", "0x4", "4 4", "4.0", "", "four", "18446744073709551620",
-            "9223372036854775808", "004", "00",
-        ].map {
+        Malformed.lengths.map {
             .refused("length '\($0)'", posted("Content-Length: \($0)\r\n"), .lengthMalformed)
         } + [
             .refused("length past the bound", posted("Content-Length: 4097\r\n"), .bodyTooLarge),
@@ -192,25 +189,18 @@ extension RequestRow {
                 "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 .transferEncodingInHTTP10),
         ]
-        + ["gzip", "identity", "gzip, chunked", "chunked, gzip", "xchunked", "chunked,x"].map {
+        + Malformed.unknownCodings.map {
             .refused(
                 "coding '\($0)'", posted("Transfer-Encoding: \($0)\r\n"), .transferEncodingUnknown)
         }
-        + [
-            "", "chunked, chunked", "chunked;a=b", ", chunked", "chunked,", "chunk ed",
-            "\"chunked\"",
-            "gzip;q=1",
-        ].map {
+        + Malformed.codings.map {
             .refused(
                 "coding '\($0)'", posted("Transfer-Encoding: \($0)\r\n"), .transferEncodingMalformed
             )
         }
 
     static let badChunks: [RequestRow] =
-        [
-            "", " 4", "+4", "-4", "0x4", "g", ";a", "4 ", "4 4", "4\t", "8000000000000000",
-            "10000000000000004", "fffffffffffffffff",
-        ].map {
+        Malformed.chunkSizes.map {
             .refused(
                 "chunk size '\($0)'", chunked("\($0)\r\nbody\r\n0\r\n\r\n"), .chunkSizeMalformed)
         } + [
@@ -235,4 +225,23 @@ extension RequestRow {
     static func chunked(_ body: String) -> String {
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\(body)"
     }
+}
+
+/// What neither a request nor a response may say of its body's end.
+enum Malformed {
+    static let lengths = [
+        "+4", "-4", "4,4", "4, 4", "0x4", "4 4", "4.0", "", "four", "18446744073709551620",
+        "9223372036854775808", "004", "00",
+    ]
+    static let unknownCodings = [
+        "gzip", "identity", "gzip, chunked", "chunked, gzip", "xchunked", "chunked,x",
+    ]
+    static let codings = [
+        "", "chunked, chunked", "chunked;a=b", ", chunked", "chunked,", "chunk ed", "\"chunked\"",
+        "gzip;q=1",
+    ]
+    static let chunkSizes = [
+        "", " 4", "+4", "-4", "0x4", "g", ";a", "4 ", "4 4", "4\t", "8000000000000000",
+        "10000000000000004", "fffffffffffffffff",
+    ]
 }
