@@ -106,7 +106,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "CLinux", "HTTPWire", "Reactor", "Transport",
+                "CLinux", "COpenSSL", "HTTPWire", "Reactor", "Transport",
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: settings),
         .testTarget(

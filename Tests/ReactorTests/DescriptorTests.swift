@@ -52,6 +52,16 @@ import Testing
         }
     }
 
+    /// The end of the process waits for nobody who is detached, whatever he waits for.
+    @Test func aDetachedThreadDoesNotHoldTheProcess() async {
+        await #expect(processExitsWith: .success) {
+            let thread = try JoinableThread(name: "hangs") {
+                while true { pause() }
+            }
+            thread.detach()
+        }
+    }
+
     @Test func useAfterCloseTraps() async {
         await #expect(processExitsWith: .failure) {
             _ = try Syscall.value { clinux_fcntl_int(1_000_000, F_GETFL, 0) }

@@ -120,18 +120,6 @@ final class TestServer {
     private let reactors: [Reactor]
     private let threads: [RunningThread]
 
-    private final class RunningThread {
-        private var thread: ReactorThread?
-
-        init(_ reactor: Reactor) throws {
-            thread = try ReactorThread(name: "test-reactor", running: reactor)
-        }
-
-        func stop() {
-            thread.take()?.stopAndJoin()
-        }
-    }
-
     init(
         limits: ServerLimits = ServerLimits(), clock: ManualClock? = nil, reactorCount: Int = 1
     ) throws {
@@ -159,6 +147,25 @@ final class TestServer {
         try Client(port: port, receiveBytes: receiveBytes)
     }
 
+    func settle() throws {
+        try reactors[0].settle()
+    }
+}
+
+/// A reactor's thread, stopped once.
+final class RunningThread {
+    private var thread: ReactorThread?
+
+    init(_ reactor: Reactor) throws {
+        thread = try ReactorThread(name: "test-reactor", running: reactor)
+    }
+
+    func stop() {
+        thread.take()?.stopAndJoin()
+    }
+}
+
+extension Reactor {
     /// Returns when the reactor has seen everything sent to it, and fired every timer due, before.
     ///
     /// The first job may run in an iteration whose poll came before; then the second one's did not,
@@ -166,7 +173,7 @@ final class TestServer {
     func settle() throws {
         let done = try Channel<Void>()
         for _ in 0..<3 {
-            reactors[0].post { done.send(()) }
+            post { done.send(()) }
             done.receive()
         }
     }

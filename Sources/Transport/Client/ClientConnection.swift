@@ -49,8 +49,8 @@ final class ClientConnection: EventHandler {
     /// Receipts since the last answer, which brought nothing but TLS's own messages.
     private var idleReceiptCount = 0
 
-    /// While more than this waits to be sent, nothing is received: a peer that has TLS answer it
-    /// and does not listen must not fill the memory.
+    /// While more than this, beside a request, waits to be sent, nothing is received: a peer that has
+    /// TLS answer it and does not listen must not fill the memory.
     private static let outputBytesMax = 1 << 16
     /// Session tickets and new keys come in one or two; a peer that does nothing else is not worth
     /// the processor's time.
@@ -140,7 +140,10 @@ final class ClientConnection: EventHandler {
 
     private func settle() {
         if case .closed = stage { return }
-        var interest: Interest = stream.outputByteCount > Self.outputBytesMax ? [] : .read
+        var bytesMax = Self.outputBytesMax
+        // Encrypted, it has grown a little.
+        if case .exchanging(let exchange) = stage { bytesMax += 2 * exchange.request.count }
+        var interest: Interest = stream.outputByteCount > bytesMax ? [] : .read
         if stream.outputByteCount > 0 { interest.insert(.write) }
         reactor.update(registration, for: interest)
     }

@@ -82,6 +82,15 @@ package final class HTTPClient: @unchecked Sendable {
     /// Whether a request has no answer yet.
     package var isBusy: Bool { flight != nil }
 
+    /// How far the request in flight has come.
+    var phase: HTTPClientError.Phase {
+        switch stage {
+        case .resolving: .resolving
+        case .connecting: .connecting
+        case .talking: connection?.phase ?? .answer
+        }
+    }
+
     // MARK: Requests
 
     /// Sends a request when none is in flight.
@@ -96,7 +105,7 @@ package final class HTTPClient: @unchecked Sendable {
         let number = lastNumber
         let timeouts = request.timeouts ?? self.timeouts
         let alarm = reactor.schedule(at: reactor.now.advanced(by: timeouts.overall)) {
-            self.timeOut()
+            self.abandon(.timeout(self.phase))
         }
         flight = Flight(
             number: number, request: request, timeouts: timeouts, alarm: alarm, then: then)
@@ -107,14 +116,19 @@ package final class HTTPClient: @unchecked Sendable {
         }
     }
 
-    /// As `send(_:then:)`, for tasks that run on the reactor, such as those of actors that live
-    /// there. Cancelling the task cancels the request.
-    package nonisolated(nonsending) func send(
-        _ request: ClientRequest
+    /// As `send(_:then:)`, for actors that live on the reactor. Cancelling the task cancels the
+    /// request.
+    ///
+    /// - Parameter isolation: the calling actor, on whose executor, the reactor, this goes on.
+    package func send(
+        _ request: ClientRequest, isolation: isolated (any Actor)? = #isolation
     ) async throws(HTTPClientError) -> ClientResponse {
+        guard !Task.isCancelled else { throw HTTPClientError(.cancelled, wasSent: false) }
         let number = lastNumber + 1
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            // Naming it makes the closure the actor's as well.
+            _ = isolation
+            return await withCheckedContinuation { continuation in
                 send(request) { continuation.resume(returning: $0) }
             }
         } onCancel: {
@@ -209,14 +223,6 @@ package final class HTTPClient: @unchecked Sendable {
     }
 
     // MARK: Ends
-
-    private func timeOut() {
-        switch stage {
-        case .resolving: abandon(.timeout(.resolving))
-        case .connecting: abandon(.timeout(.connecting))
-        case .talking: abandon(.timeout(connection?.phase ?? .answer))
-        }
-    }
 
     /// Stops whatever is being done for the request, and reports it.
     private func abandon(_ cause: HTTPClientError.Cause) {
