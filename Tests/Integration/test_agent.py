@@ -3,7 +3,6 @@
 # A log whose key file is a public key: every signature is made by the ssh-agent that has the
 # private half, which may be gone for a while, know another key, or never answer.
 
-import os
 import pathlib
 import re
 import socket

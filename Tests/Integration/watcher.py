@@ -6,6 +6,7 @@
 # never of another tree than before, never with fewer cosignatures of the same tree.
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +37,8 @@ class Policy:
     def name_of(self, witness) -> str:
         return f"w{self.witnesses.index(witness)}"
 
-    def fault_of(self, head: wire.TreeHead, log_key: bytes) -> str | None:
+    def fault_of(self, head: wire.TreeHead, log_key: bytes, needs_quorum: bool = True
+                 ) -> str | None:
         """What is wrong with a tree head that was published under this policy, None if nothing."""
         if not head.is_signed_by(log_key):
             return "the log's signature is wrong"
@@ -52,7 +54,7 @@ class Policy:
             if not checkpoint.is_cosigned(keys[key_hash], log_key, head, cosigned_at, signature):
                 return f"the cosignature by {key_hash.hex()} is wrong"
             seen.add(key_hash)
-        if len(seen) < self.quorum:
+        if needs_quorum and len(seen) < self.quorum:
             return f"{len(seen)} cosignatures, {self.quorum} are the quorum"
         return None
 
@@ -60,12 +62,14 @@ class Policy:
 class Watcher:
     """
     Watches a log until it is left, which fails the test when anything was wrong. `heads` are the
-    different answers in order, each with the time.monotonic() when it was first seen.
+    different answers in order, each with the time.monotonic() when it was first seen. `known`: a
+    head that was published under an earlier policy, and so stays until its successor comes.
     """
 
-    def __init__(self, log: harness.Server, policy: Policy):
+    def __init__(self, log: harness.Server, policy: Policy, known: wire.TreeHead | None = None):
         self.log = log
         self.policy = policy
+        self.known = known
         self.heads: list[tuple[float, wire.TreeHead]] = []
         self.faults: list[str] = []
         self.refusal_count = 0  # 503 before there was a head
@@ -78,10 +82,17 @@ class Watcher:
         return self
 
     def __exit__(self, kind, *_) -> None:
-        self._is_over.set()
-        self._thread.join(timeout=wire.DEADLINE_SECONDS)
+        if self._is_over.is_set():
+            return
+        self.stop()
         if kind is None:
             self.assert_right()
+
+    def stop(self) -> None:
+        """Watches no more; what was wrong until now fails the test."""
+        self._is_over.set()
+        self._thread.join(timeout=wire.DEADLINE_SECONDS)
+        assert not self.faults, "\n".join(self.faults)
 
     def assert_right(self) -> None:
         """Nothing was wrong so far, and every head was of the tree that the log has now."""
@@ -155,7 +166,7 @@ class Watcher:
             head = wire.parse_tree_head(answer.body)
         except ValueError as error:
             return str(error)
-        fault = self.policy.fault_of(head, self.log.public_key)
+        fault = self._fault_of(head)
         if fault is None and self.heads:
             fault = self._fault_after(self.heads[-1][1], head, connection)
         if fault is not None:
@@ -164,6 +175,14 @@ class Watcher:
             self.heads.append((time.monotonic(), head))
             self._changed.notify_all()
         return None
+
+    def _fault_of(self, head: wire.TreeHead) -> str | None:
+        known = self.known
+        if known is None or (head.size, head.signature) != (known.size, known.signature):
+            return self.policy.fault_of(head, self.log.public_key)
+        added = [line for line in head.cosignatures if line not in known.cosignatures]
+        return self.policy.fault_of(dataclasses.replace(head, cosignatures=added),
+                                    self.log.public_key, needs_quorum=False)
 
     def _fault_after(self, old: wire.TreeHead, new: wire.TreeHead, connection: wire.Connection
                      ) -> str | None:

@@ -48,8 +48,8 @@ class WitnessCase(unittest.TestCase):
         log.options["policy_file"] = path
         return log.policy
 
-    def watch(self, log: harness.Log) -> Watcher:
-        return self.enterContext(Watcher(log, log.policy))
+    def watch(self, log: harness.Log, known: wire.TreeHead | None = None) -> Watcher:
+        return self.enterContext(Watcher(log, log.policy, known))
 
     def started(self, witnesses, quorum: int, **options) -> tuple[harness.Log, Watcher]:
         """A log that has published its first head, and its watcher."""
