@@ -212,6 +212,7 @@ WRONG_BODIES: dict[str, Answer] = {
     "other tree": other_tree, "other size": other_size, "other log": other_log,
     "no line feed": no_line_feed, "no dash": no_dash, "carriage return": carriage_return,
     "whole note": whole_note, "cut base64": cut_base64, "log signature": log_signature,
+    "gzip": status(200, b"\x1f\x8b", fields=("Content-Encoding: gzip",)),
     "time zero": time_zero, "time 2^63": time_too_large, "time 2^64-1": time_largest,
 }
 
@@ -328,11 +329,10 @@ WRONG_HTTP: dict[str, Answer] = {
     "switching": raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"),
     "two lengths": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     "negative length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabcd"),
-    "huge length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nabcd"),
+    "overflowing length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nabcd"),
     "length and chunks": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
                              b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     "bad chunk": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
-    "gzip": status(200, b"\x1f\x8b", fields=("Content-Encoding: gzip",)),
 }
 
 HUGE: dict[str, Answer] = {

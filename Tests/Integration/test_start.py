@@ -118,10 +118,9 @@ class CommandLine(RefusalCase):
     def test_features_that_are_not_there_yet(self):
         log = self.fresh()
         for words, pattern in (
-            (["--policy-file=p"], "policy-file"), (["--rate-limit-file=r"], "rate-limit-file"),
+            (["--rate-limit-file=r"], "rate-limit-file"),
             (["--allow-test-domain"], "allow-test-domain"),
             (["--secondary-url=http://localhost:1", "--secondary-pubkey-file=k"], "secondary"),
-            (["--witness-requests-per-day=9"], "witness-requests-per-day"),
         ):
             self.refused(log, pattern, "not have this feature yet", words=words)
         self.refused(log, "secondary-url", words=["--secondary-url=http://localhost:1"])

@@ -20,7 +20,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import checkpoint
 import ed25519
@@ -213,8 +213,10 @@ class ScriptedWitness:
             self.tls_errors.append(str(error))
         except (OSError, Abandoned):
             pass
-        except (AssertionError, ValueError) as error:
-            self.complaints.append(str(error))
+        except Exception as error:  # a request that is not right, or an answer that cannot be made
+            with self._changed:
+                self.complaints.append(repr(error))
+                self._changed.notify_all()
         finally:
             with self._changed:
                 self._connections.discard(plain)
@@ -315,10 +317,6 @@ class Exchange:
     connection: socket.socket
     request: Request
     keeps_alive: bool = True
-    _poll: select.poll = field(default_factory=select.poll)
-
-    def __post_init__(self):
-        self._poll.register(self.connection, select.POLLRDHUP)
 
     # Answering
 
@@ -358,7 +356,7 @@ class Exchange:
         until = None if seconds is None else time.monotonic() + seconds
         while not (event and event.is_set()) and (until is None or time.monotonic() < until):
             left = 20 if until is None else min(20, 1000 * (until - time.monotonic()))
-            if self._poll.poll(max(left, 0)):
+            if self._is_closed(max(left, 0)):
                 raise Abandoned
 
     # State
@@ -366,7 +364,13 @@ class Exchange:
     @property
     def is_abandoned(self) -> bool:
         """Whether the log has closed the connection."""
-        return bool(self._poll.poll(0))
+        return self._is_closed(0)
+
+    def _is_closed(self, milliseconds: float) -> bool:
+        # An object for each call: two threads may not wait on one at a time.
+        poll = select.poll()
+        poll.register(self.connection, select.POLLRDHUP)
+        return bool(poll.poll(milliseconds))
 
     def end(self) -> None:
         with self.witness._changed:
