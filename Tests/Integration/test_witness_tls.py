@@ -233,8 +233,11 @@ class Addresses(WitnessCase):
         witnesses = [
             self.witness(), self.witness(host="::1"), self.witness(prefix="/a/b"),
             self.witness(name_in_url="localhost"),
-            self.witness(host="::1", name_in_url="localhost", prefix="/x"),
         ]
+        names = socket.getaddrinfo("localhost", 1, type=socket.SOCK_STREAM)
+        if "::1" in {address[0] for *_, address in names}:
+            # The IPv4 address refuses.
+            witnesses.append(self.witness(host="::1", name_in_url="localhost", prefix="/x"))
         slash = self.witness(prefix="/p")
         slash.url += "/"
         witnesses.append(slash)

@@ -264,7 +264,8 @@ class ScriptedWitness:
             assert match, f"bad field line {line!r}"
             fields.append((match[1].lower(), match[2]))
         values = {name: [value for key, value in fields if key == name] for name, _ in fields}
-        assert values.get("host") == [self.authority], f"Host: {values.get('host')}"
+        hosts = [value.lower() for value in values.get("host", [])]
+        assert hosts == [self.authority.lower()], f"Host: {hosts}"
         assert "transfer-encoding" not in values and "expect" not in values, fields
         (length,) = values.get("content-length", [""])
         assert re.fullmatch(r"[1-9][0-9]*", length), f"Content-Length: {length!r}"
