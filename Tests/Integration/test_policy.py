@@ -106,7 +106,7 @@ class Policies(RefusalCase):
         for text, line, pattern in WRONG:
             with self.subTest(text=text):
                 path = self.write(log, text)
-                said = self.refused(log, re.escape(f"policy-file {path}"), pattern)
+                said = self.refused(log, re.escape(f"policy-file: {path}"), pattern)
                 if line is not None:
                     self.assertIn(f"line {line}: ", said)
 

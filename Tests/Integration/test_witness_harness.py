@@ -233,7 +233,7 @@ class Script(unittest.TestCase):
             b"POST /add-checkpoint HTTP/1.1\r\n" + head + b"\r\n" + self.body,
             b"POST /add-checkpoint HTTP/1.1\r\n" + head + length + b"\r\n" + self.body + b"x",
             b"POST /add-checkpoint HTTP/1.1\r\n" + head + b"Content-Length: 5\r\n\r\nold 0",
-            b"POST /add-ch",
+            b"\x16\x03\x01\r\n\r\n",
         ):
             with wire.Connection(self.witness.address) as connection:
                 connection.send(bad)

@@ -153,7 +153,7 @@ class TLS(WitnessCase):
         self.assertEqual((plain.requests, secure.requests), ([], []))
         self.assertEqual(log.stop(), 0)
         plain.close()
-        plain.complaints.clear()  # a TLS greeting is no request
+        plain.complaints.clear()  # a TLS greeting may look like the end of a head
 
     def test_old_versions_are_refused(self):
         context = self.authority.context("old", "DNS:localhost")
