@@ -153,6 +153,7 @@ class Conflicts(WitnessCase):
         """A witness that has forgotten some of what it cosigned, or comes from a backup."""
         one, other = self.witness(), self.witness()
         log, watcher = self.started([one, other], 1, interval="1h")
+        watcher.wait_for_witnesses(one, other)
         for number in range(5):
             log.add_leaf(number)
             watcher.wait_for_witnesses(one, other, size=number + 1)
@@ -173,6 +174,7 @@ class Conflicts(WitnessCase):
     def test_409_is_handled_once_in_a_round(self):
         one, other = self.witness(), self.witness()
         log, watcher = self.started([one, other], 1, interval="1h")
+        watcher.wait_for_witnesses(one, other)
         for number in range(3):
             log.add_leaf(number)
             watcher.wait_for_witnesses(one, other, size=number + 1)

@@ -286,6 +286,7 @@ class Metrics(WitnessCase):
     def test_what_they_count(self):
         one, two = self.witness(), self.witness()
         log, watcher = self.started([one, two], 1, interval="1h")
+        watcher.wait_for_witnesses(one, two)
         log.add_leaf(0)
         watcher.wait_for_witnesses(one, two, size=1)
         two.next(answers.status(500))

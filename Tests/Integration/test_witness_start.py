@@ -37,7 +37,7 @@ class Restarts(StartCase):
     def test_the_published_head_is_shown_at_once(self):
         """As it was, cosignatures included, also with all witnesses down, after any end."""
         witnesses = [self.witness() for _ in range(3)]
-        log, watcher = self.started(witnesses, 2, interval="1h")
+        log, watcher = self.started(witnesses, 2, interval="300ms")
         log.add_leaf(0)
         watcher.wait_for_witnesses(*witnesses, size=1)
         for ends in (signal.SIGTERM, signal.SIGKILL):
@@ -65,7 +65,8 @@ class Restarts(StartCase):
         """No 409 after an end in order: not of one that made the quorum, nor of a late one."""
         held = threading.Event()
         one, late = self.witness(), self.witness()
-        log, watcher = self.started([one, late], 1, interval="1h")
+        log, watcher = self.started([one, late], 1, interval="300ms")
+        watcher.wait_for_witnesses(one, late)
         late.always(answers.when(held))
         log.add_leaf(0)
         watcher.wait_for_witnesses(one, size=1)
@@ -76,7 +77,7 @@ class Restarts(StartCase):
             log.add_leaf(size)
             watcher.wait_for_witnesses(one, late, size=size)
         for witness in (one, late):
-            self.assertEqual({request.status for request in witness.requests}, {200})
+            self.assertNotIn(409, [request.status for request in witness.requests])
 
     def test_a_witness_that_joins(self):
         """A witness new to the policy is asked from 0, and tells where it is."""
