@@ -64,7 +64,7 @@ def cosign_after_100(exchange: Exchange) -> None:
 
 
 def cosign_in_a_crowd(exchange: Exchange) -> None:
-    """Its line is among lines of other names, keys and lengths, as a witness of several keys has."""
+    """Its line is among lines of other names, keys and lengths, as one of several keys has."""
     status, content_type, body = exchange.witness.judge(exchange.request)
     if status == 200:
         witness, head = exchange.witness, exchange.request.body.head
@@ -329,7 +329,7 @@ WRONG_HTTP: dict[str, Answer] = {
     "switching": raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"),
     "two lengths": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     "negative length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabcd"),
-    "overflowing length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nabcd"),
+    "overflowing length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\na"),
     "length and chunks": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
                              b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     "bad chunk": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),

@@ -245,9 +245,9 @@ class Script(unittest.TestCase):
 
     def test_bytes_of_responses(self):
         self.assertEqual(
-            encode(200, b"abc", chunked=True, close=True),
+            encode(200, b"ab", chunked=True, close=True),
             b"HTTP/1.1 200 Scripted\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")
+            b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
 
 
 class Judgement(unittest.TestCase):
@@ -284,7 +284,8 @@ class Judgement(unittest.TestCase):
         log = ed25519.Signer()
         witnesses = [ScriptedWitness(log.public_key) for _ in range(2)]
         text = Policy(witnesses, 1).text("log " + log.public_key.hex())
-        self.assertEqual(text.splitlines()[-2:], ["group all-of-them 1 w0 w1", "quorum all-of-them"])
+        self.assertEqual(text.splitlines()[-2:],
+                         ["group all-of-them 1 w0 w1", "quorum all-of-them"])
         self.assertEqual(Policy(witnesses, 0).text().splitlines()[-1], "quorum none")
 
 

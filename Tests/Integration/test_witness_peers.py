@@ -70,7 +70,7 @@ class Peers(unittest.TestCase):
         self.assertEqual(judged.returncode, 0, judged.stderr)
 
     def best_submission(self, name: str, count: int, seconds: float) -> float:
-        """The time of the best of some submissions, each to a log that has been quiet for a while."""
+        """The time of the best of some submissions, each to a log that has been quiet."""
         best = float("inf")
         for turn in range(TRIES):
             # Quiet: the last publication is longer ago than min-interval.

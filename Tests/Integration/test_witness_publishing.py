@@ -55,7 +55,7 @@ class Quorum(WitnessCase):
         self.assertIsNotNone(asked.ended)
 
     def test_a_late_cosignature_joins_the_published_head(self):
-        """Also one that comes after many rounds of the same tree, and after longer than interval."""
+        """Also one that comes after many rounds of the same tree, and after more than interval."""
         held = threading.Event()
         one, late = self.witness(), self.witness()
         log, watcher = self.started([one, late], 1)

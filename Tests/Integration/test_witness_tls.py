@@ -75,7 +75,8 @@ class TLS(WitnessCase):
 
     def test_right_certificates(self):
         """By name and by address, over each version of TLS there is."""
-        only = {"minimum_version": ssl.TLSVersion.TLSv1_2, "maximum_version": ssl.TLSVersion.TLSv1_2}
+        oldest = ssl.TLSVersion.TLSv1_2
+        only = {"minimum_version": oldest, "maximum_version": oldest}
         rows = [("localhost", "DNS:localhost", {}), ("localhost", "DNS:other,DNS:LOCALHOST", {}),
                 (None, "IP:127.0.0.1", {}), ("localhost", "DNS:localhost", only)]
         witnesses = []

@@ -138,7 +138,8 @@ class Watcher:
     def _run(self) -> None:
         last_body = b""
         while not self._is_over.is_set():
-            with contextlib.suppress(OSError, wire.ConnectionClosed), self.log.connect() as connection:
+            with (contextlib.suppress(OSError, wire.ConnectionClosed),
+                  self.log.connect() as connection):
                 while not self._is_over.wait(0.002):
                     answer = connection.request("GET", "/get-tree-head")
                     if answer.status == 200 and answer.body == last_body:

@@ -246,7 +246,8 @@ class ScriptedWitness:
             exchange.end()
         return exchange.keeps_alive
 
-    def _read(self, connection: socket.socket) -> tuple[list[tuple[str, str]], AddCheckpoint] | None:
+    def _read(self, connection: socket.socket
+              ) -> tuple[list[tuple[str, str]], AddCheckpoint] | None:
         """
         The next request, None when the log closes instead, or in its middle, as one that is killed
         does. Raises what is not right about it.
@@ -282,7 +283,7 @@ class ScriptedWitness:
     # Judging
 
     def judge(self, request: Request, time: int | None = None) -> tuple[int, str, bytes]:
-        """What a right witness answers: status, content type and body. It remembers what it cosigns."""
+        """What a right witness answers: status, content type and body; a 200 is remembered."""
         asked = request.body
         with self._changed:
             if asked.origin != checkpoint.origin(self.log_key):
@@ -344,7 +345,7 @@ class Exchange:
             raise Abandoned from error
 
     def close(self, says_so: bool = False) -> None:
-        """Ends the exchange and the connection, whatever was sent. `says_so`: in TLS, if that is."""
+        """Ends the exchange and the connection, whatever was sent; `says_so`: in TLS, too."""
         self.keeps_alive = False
         self.end()
         if says_so and isinstance(self.connection, ssl.SSLSocket):
