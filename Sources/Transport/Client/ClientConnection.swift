@@ -148,7 +148,8 @@ final class ClientConnection: EventHandler {
         reactor.update(registration, for: interest)
     }
 
-    /// Sends what there is. A failure is kept for `end`: the peer may have answered before it went.
+    /// Sends what there is. A failure is kept: the peer may have answered before it went, and its
+    /// end, which is what comes else, is reported with it.
     private func flush() {
         do throws(StreamError) {
             try stream.flush()

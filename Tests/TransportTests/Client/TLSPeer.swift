@@ -43,7 +43,7 @@ final class TLSServerContext: @unchecked Sendable {
 @safe
 final class TLSPeer: Peer {
     private let handle: OpaquePointer
-    /// What the client did not like; nil after a complete handshake.
+    /// Whether the handshake was complete, as far as the server knows.
     private(set) var isAccepted = false
 
     init(_ socket: consuming OwnedDescriptor, _ context: TLSServerContext) {
