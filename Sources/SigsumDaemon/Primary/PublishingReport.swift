@@ -19,19 +19,19 @@ struct PublishingReport: Sendable {
         case .witnessFailed(let witness, let reason, let count):
             say(
                 count == 1 ? .info : .debug,
-                "witness \(name(witness)) gives no cosignature: \(reason)")
+                "witness \(name(witness)): no cosignature: \(reason)")
         case .witnessRecovered(let witness, let failureCount):
-            say(.info, "witness \(name(witness)) cosigns again, failures before: \(failureCount)")
+            say(.info, "witness \(name(witness)): cosigns again, failures before: \(failureCount)")
         case .witnessContradicts(let witness, let reason, let isFirst):
             policy.witnesses[witness].contradictions.add()
             say(
                 isFirst ? .error : .debug,
-                "witness \(name(witness)) contradicts this log: \(reason)")
+                "witness \(name(witness)): contradicts this log: \(reason)")
         case .witnessClockOdd(let witness, let time, let isFirst):
             policy.witnesses[witness].oddTimes.add()
             say(
                 isFirst ? .warning : .debug,
-                "witness \(name(witness)) cosigned with the time \(time), here it is "
+                "witness \(name(witness)): cosigned with the time \(time), here it is "
                     + "\(UnixTime.now()): an hour off, or before its last one; used all the same")
         case .quorumReached(let duration, let lostCount):
             policy.quorumDurations.record(duration)
