@@ -92,7 +92,7 @@ struct NoteSignature {
     }
 
     /// The name that `bytes`, which have no spaces, are; nil when they are none.
-    private static func keyName(_ bytes: Span<UInt8>) -> String? {
+    static func keyName(_ bytes: Span<UInt8>) -> String? {
         var copy: [UInt8] = []
         for position in bytes.indices { copy.append(bytes[position]) }
         guard let name = String(validating: copy, as: UTF8.self) else { return nil }

@@ -47,7 +47,8 @@ package struct WitnessRecord: Hashable, Sendable {
         }
         var keyName: String?
         if fields.count == 5 {
-            keyName = String(decoding: fields[4].map { value[$0] }, as: UTF8.self)
+            keyName = NoteSignature.keyName(value.extracting(fields[4]))
+            guard keyName != nil else { throw cursor.error("a key name", found: value) }
         }
         self.init(
             keyHash: keyHash, size: size, savedMilliseconds: saved, seenMilliseconds: seen,

@@ -81,6 +81,20 @@ import TileStore
         #expect(rig.inFlight[0]?.oldSize.value == 4)
     }
 
+    /// A cosignature that was asked for in the round before is as good, if the head is the same.
+    @Test func aCosignatureThatComesLate() throws {
+        var rig = try running(witnessCount: 2, quorum: 1)
+        try rig.advance(.seconds(20))
+        try rig.cosign(0)
+        try rig.advance(.seconds(20))
+        #expect(
+            rig.asked == [0, 1]
+                && rig.inFlight[1]?.round == rig.publisher.round.map { $0.number - 1 })
+        try rig.cosign(1)
+        #expect(rig.asked == [0] && rig.cosigners == [0, 1])
+        #expect(rig.publisher.round?.isQuorumReached == true)
+    }
+
     @Test func aConnectionThatWasGoneIsMadeAgainOnce() throws {
         var rig = try running(witnessCount: 1, quorum: 1)
         try rig.commit(12)

@@ -202,6 +202,52 @@ struct BatchShape: CustomTestStringConvertible, Sendable {
             #expect(try view.publishedTreeHead() == published)
         }
     }
+
+    /// Witnesses are replaced all together, and stay where nothing is said of them.
+    @Test func recordedWitnessesAreReadBack() throws {
+        let folder = try TemporaryFolder()
+        let signed = TestSigner.log.signed(Golden.treeHead(20))
+        let records = [0, 20].map { size in
+            WitnessRecord(
+                keyHash: TestSigner.other.publicKey.keyHash, size: treeSize(size),
+                savedMilliseconds: 5, seenMilliseconds: 6, keyName: size == 0 ? nil : "w\u{E9}")
+        }
+        do {
+            let store = try TileStore.golden(20, in: folder.store)
+            let writer = try StoreWriter(store)
+            try StoreReader(store).read { view throws(StoreError) in
+                #expect(try view.witnessRecords() == [])
+            }
+            try writer.record(StoreRecord(signed: signed, witnesses: records))
+            try writer.record(StoreRecord(signed: signed, published: CosignedTreeHead(signed)))
+        }
+        do {
+            let store = try TileStore.open(folder: folder.store)
+            let reader = try StoreReader(store)
+            try reader.read { view throws(StoreError) in
+                #expect(try view.witnessRecords() == records)
+                #expect(try view.publishedTreeHead() == CosignedTreeHead(signed))
+            }
+            _ = try store.audit(heads: [])
+            try StoreWriter(store).record(StoreRecord(signed: signed, witnesses: []))
+            try reader.read { view throws(StoreError) in
+                #expect(try view.witnessRecords() == [])
+            }
+        }
+    }
+
+    @Test func damagedWitnessRecords() throws {
+        let store = try TileStore.ephemeral()
+        let transaction = try store.environment.beginWrite()
+        try transaction.put(
+            Array("witness=x\n".utf8).span, for: MetaKey.witnesses, in: store.tables.meta)
+        try transaction.commit()
+        let error = words {
+            try StoreReader(store).read { view throws(StoreError) in try view.witnessRecords() }
+        }
+        #expect(error.contains("the stored records of witnesses: line 1"))
+        #expect(words { try store.audit(heads: []) }.contains("the stored records of witnesses"))
+    }
 }
 
 /// Puts an index entry by hand.
