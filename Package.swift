@@ -119,7 +119,8 @@ let package = Package(
         .testTarget(
             name: "SigsumDaemonTests",
             dependencies: [
-                "LogCrypto", "SigsumFormats", "TileStore", "SigsumDaemon", "sigsum", "TestSupport",
+                "LogCrypto", "SigsumFormats", "TileStore", "Transport", "SigsumDaemon", "sigsum",
+                "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),

@@ -109,9 +109,11 @@ package final class Reactor: SerialExecutor, @unchecked Sendable {
         jobs.append(.call(job))
     }
 
-    private func fireDueTimers() {
-        // As many as there are now: one that schedules itself anew for now waits its turn.
-        for _ in 0..<timers.count {
+    func fireDueTimers() {
+        // As many as there are now: one that schedules itself anew for now waits its turn. Asked for
+        // once even when there are none, since that forgets cancelled ones whose time has come: the
+        // poll would not wait for them any more.
+        for _ in 0..<max(1, timers.count) {
             guard let action = timers.popDue(at: now) else { return }
             switch action {
             case .call(let function): function()
@@ -121,7 +123,7 @@ package final class Reactor: SerialExecutor, @unchecked Sendable {
     }
 
     /// Milliseconds until the next timer, rounded up so that it is due when poll returns.
-    private var pollTimeout: Int32 {
+    var pollTimeout: Int32 {
         guard let deadline = timers.nextDeadline else { return -1 }
         if deadline <= now { return 0 }
         let (nanoseconds, overflow) =

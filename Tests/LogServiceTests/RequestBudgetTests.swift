@@ -65,6 +65,26 @@ import Testing
         #expect(drain(&budget, for: .leaves, now: later).count == 2)
     }
 
+    /// With nothing saved the shares yield by turns: a busy log has a tree head every ten seconds,
+    /// and not two every twenty.
+    @Test func onceDrainedTheSharesTakeTurns() {
+        var now = FakeInstant()
+        var budget = Budget(requestsPerDay: 8640, saved: nil, now: now)
+        _ = drain(&budget, for: .leaves, now: now)
+        for _ in 0..<100 {
+            let next = budget.available(for: .leaves, now: now)
+            let taken = budget.take(for: .leaves, now: next)
+            #expect(taken != nil)
+            if now > FakeInstant.milliseconds(30_000) {
+                #expect(now.duration(to: next) == .seconds(10))
+            }
+            now = next
+        }
+        // A pause, and there is something saved again: no more turns.
+        now = now.advanced(by: .seconds(100))
+        #expect(drain(&budget, for: .leaves, now: now).count >= 5)
+    }
+
     @Test func whatIsAvailableCanBeTakenThenAndNotBefore() {
         var random = SeededGenerator(seed: 7)
         for _ in 0..<40 {
@@ -136,7 +156,8 @@ import Testing
             guard now.offset <= Self.day else { break }
             while budget.take(for: .leaves, now: now) != nil { count += 1 }
         }
-        #expect(count == 8640)
+        // The shares take turns, so one of them may be half a turn behind at the end.
+        #expect((8639...8640).contains(count))
     }
 
     @Test func whatWasNotSentIsGivenBack() {

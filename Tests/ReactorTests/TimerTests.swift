@@ -2,6 +2,7 @@
 //
 // Timers against a clock that the test moves, and the queue behind them.
 
+import Synchronization
 import Testing
 
 @testable import Reactor
@@ -36,6 +37,29 @@ import Testing
         }
         reactor.run()
         #expect(!fired)
+    }
+
+    /// Else an idle server would poll without a pause from the time on at which the deadline of its
+    /// last connection would have come.
+    @Test(arguments: [false, true])
+    func aCancelledTimerIsNotWaitedFor(hasOther: Bool) throws {
+        let clock = ManualClock()
+        let reactor = try Reactor(clock: { clock.now })
+        let start = clock.now
+        let doomed = reactor.schedule(at: start.advanced(by: .seconds(1))) {}
+        if hasOther { _ = reactor.schedule(at: start.advanced(by: .seconds(3))) {} }
+        reactor.cancel(doomed)
+        clock.advance(by: .seconds(2))
+        let timeout = Atomic<Int32>(0)
+        reactor.post {
+            reactor.post {
+                // In the iteration after the one that saw the time.
+                timeout.store(reactor.pollTimeout, ordering: .relaxed)
+                reactor.stop()
+            }
+        }
+        reactor.run()
+        #expect(timeout.load(ordering: .relaxed) == (hasOther ? 1000 : -1))
     }
 
     @Test func aCancelledTimerDoesNotFire() throws {

@@ -4,6 +4,7 @@
 
 import SystemPackage
 import Testing
+import Transport
 
 @testable import SigsumDaemon
 
@@ -93,8 +94,8 @@ struct AddressTests {
         ] as [(String, String, UInt16, String, String)])
     func url(text: String, host: String, port: UInt16, path: String, canonical: String) throws {
         let url = try HTTPURL(parsing: text)
-        #expect(url.host == host)
-        #expect(url.port == port)
+        #expect(url.origin.host == host)
+        #expect(url.origin.port == port)
         #expect(url.path == path)
         #expect(url.description == canonical)
         #expect(try HTTPURL(parsing: canonical) == url)
@@ -124,7 +125,7 @@ struct AddressTests {
 
     @Test("The Host field of a URL")
     func authority() throws {
-        #expect(try HTTPURL(parsing: "http://[::1]:80/a").authority == "[::1]")
-        #expect(try HTTPURL(parsing: "https://a:8443").authority == "a:8443")
+        #expect(try HTTPURL(parsing: "http://[::1]:80/a").origin.authority == "[::1]")
+        #expect(try HTTPURL(parsing: "https://a:8443").origin.authority == "a:8443")
     }
 }

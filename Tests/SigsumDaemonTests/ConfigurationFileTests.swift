@@ -4,6 +4,7 @@
 
 import SystemPackage
 import Testing
+import Transport
 
 @testable import SigsumDaemon
 
@@ -65,7 +66,7 @@ struct ConfigurationFileTests {
         #expect(settings.policyFile == "p")
         #expect(settings.rateLimitFile == "r")
         #expect(settings.allowTestDomain)
-        #expect(settings.secondaryURL?.host == "a")
+        #expect(settings.secondaryURL?.origin.host == "a")
         #expect(settings.secondaryPublicKeyFile == "b")
         #expect(settings.secondaryQuorum == 2)
         #expect(settings.signedTreeHeadFile == "h")
@@ -73,9 +74,9 @@ struct ConfigurationFileTests {
         #expect(settings.minInterval == .milliseconds(7))
         #expect(settings.addLeafWait == .seconds(0))
         #expect(settings.witnessRequestsPerDay == 8)
-        #expect(settings.secondaries.map(\.url.host) == ["x", "z"])
+        #expect(settings.secondaries.map(\.url.origin.host) == ["x", "z"])
         #expect(settings.secondaries.map(\.publicKeyFile) == ["y", "w"])
-        #expect(settings.primaryURL?.host == "q")
+        #expect(settings.primaryURL?.origin.host == "q")
     }
 
     @Test("log-go's example is understood, but for Trillian")

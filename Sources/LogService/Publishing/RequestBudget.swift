@@ -8,7 +8,8 @@
 //
 // A request for new leaves takes the heartbeats' share where that is free, since it makes a
 // heartbeat unnecessary. So a quiet log publishes a new leaf at once, however long that goes on
-// within half a day's grant, and a log that is always busy settles at the rate that is granted.
+// within half a day's grant, and a log that is always busy settles at the rate that is granted: once
+// nothing is saved any more the two shares yield by turns, and not two requests together.
 // Straight after a quiet day a busy one can take half as much again as is granted for one day.
 
 /// The requests that one witness grants, and what is left of them.
@@ -39,6 +40,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     private var heartbeats: Swift.Duration
     private var leaves: Swift.Duration
     private var updated: Instant
+    /// When a request was taken last, if that used up what was saved, and little was saved since.
+    private var drained: Instant?
 
     /// A budget of `requestsPerDay`, at least 1.
     ///
@@ -69,7 +72,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         let current = updated(at: now)
         let heartbeat = max(.zero, cost - current.heartbeats)
         guard purpose == .leaves else { return now.advanced(by: heartbeat) }
-        return now.advanced(by: min(heartbeat, max(.zero, cost - current.leaves)))
+        return now.advanced(by: min(heartbeat, current.untilLeaves))
     }
 
     /// Takes a request; nil when none is left at this time.
@@ -77,10 +80,12 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         self = updated(at: now)
         if heartbeats >= cost {
             heartbeats -= cost
+            if drained != nil { drained = now }
             return .heartbeats
         }
-        guard purpose == .leaves, leaves >= cost else { return nil }
+        guard purpose == .leaves, untilLeaves == .zero else { return nil }
         leaves -= cost
+        if drained != nil || leaves < cost { drained = now }
         return .leaves
     }
 
@@ -88,7 +93,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     package mutating func giveBack(_ share: Share) {
         switch share {
         case .heartbeats: heartbeats = min(heartbeats + cost, cost)
-        case .leaves: leaves = min(leaves + cost, leavesMax)
+        case .leaves:
+            leaves = min(leaves + cost, leavesMax)
+            drained = nil
         }
     }
 
@@ -101,12 +108,20 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// What the leaves' share holds, to be kept over a restart.
     package func saved(now: Instant) -> Swift.Duration { updated(at: now).leaves }
 
+    /// How long after `updated` the leaves' share yields a request.
+    private var untilLeaves: Swift.Duration {
+        let saved = max(.zero, cost - leaves)
+        guard let drained else { return saved }
+        return max(saved, updated.duration(to: drained.advanced(by: cost / 2)))
+    }
+
     private func updated(at now: Instant) -> RequestBudget {
         guard updated < now else { return self }
         var copy = self
         let gained = updated.duration(to: now)
         copy.heartbeats = min(heartbeats + gained, cost)
         copy.leaves = min(leaves + gained, leavesMax)
+        if copy.leaves >= min(cost * 2, leavesMax) { copy.drained = nil }
         copy.updated = now
         return copy
     }

@@ -2,32 +2,15 @@
 //
 // The base URL of another node, to which endpoint names are appended: `https://log.example.org/a`.
 
+import Transport
+
 /// An absolute http or https URL of scheme, host, port and path.
 struct HTTPURL: Sendable, Hashable {
-    enum Scheme: String, Sendable {
-        case http
-        case https
-
-        /// 80 or 443.
-        var defaultPort: UInt16 { self == .http ? 80 : 443 }
-    }
-
-    let scheme: Scheme
-
-    /// A name in lower case, an IPv4 address, or an IPv6 address without its brackets.
-    let host: String
-
-    /// The scheme's own where the URL names none.
-    let port: UInt16
+    /// Whom to ask; the port is the scheme's own where the URL names none.
+    let origin: HTTPOrigin
 
     /// Percent-encoded as written, without a slash at the end: empty or `/a/b`.
     let path: String
-
-    /// As the Host field has it: brackets around IPv6, no default port.
-    var authority: String {
-        let name = host.contains(":") ? "[\(host)]" : host
-        return port == scheme.defaultPort ? name : "\(name):\(port)"
-    }
 }
 
 extension HTTPURL: TextSettingValue {
@@ -38,7 +21,8 @@ extension HTTPURL: TextSettingValue {
     init(parsing text: String) throws(SettingSyntaxError) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1].hasPrefix("//") else { throw SettingSyntaxError() }
-        guard let scheme = Scheme(rawValue: parts[0].lowercased()) else {
+        let scheme = parts[0].lowercased()
+        guard scheme == "http" || scheme == "https" else {
             throw SettingSyntaxError("unknown scheme \(quoted(String(parts[0])))")
         }
         let rest = parts[1].dropFirst(2)
@@ -49,12 +33,14 @@ extension HTTPURL: TextSettingValue {
         let authority = rest.prefix { $0 != "/" }
         guard !authority.contains("@") else { throw SettingSyntaxError("has a user name") }
         let (host, port) = try Self.split(authority)
-        self.init(
-            scheme: scheme, host: host, port: try Self.parsePort(port) ?? scheme.defaultPort,
-            path: try Self.parsePath(rest.dropFirst(authority.count)))
+        guard
+            let origin = HTTPOrigin(
+                isSecure: scheme == "https", host: host, port: try Self.parsePort(port))
+        else { throw SettingSyntaxError("not a host name") }
+        self.init(origin: origin, path: try Self.parsePath(rest.dropFirst(authority.count)))
     }
 
-    var description: String { "\(scheme.rawValue)://\(authority)\(path)" }
+    var description: String { "\(origin)\(path)" }
 
     private static func split(
         _ authority: Substring
@@ -65,13 +51,13 @@ extension HTTPURL: TextSettingValue {
             guard parts.count == 2, Endpoint.isIPv6Address(String(parts[0])),
                 parts[1].isEmpty || parts[1].hasPrefix(":")
             else { throw SettingSyntaxError("not an IPv6 address in brackets") }
-            return (parts[0].lowercased(), parts[1].dropFirst())
+            return (String(parts[0]), parts[1].dropFirst())
         }
         let parts = authority.split(
             separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let host = parts.first, !host.isEmpty else { throw SettingSyntaxError("no host") }
         guard Endpoint.isHostName(host) else { throw SettingSyntaxError("not a host name") }
-        return (host.lowercased(), parts.count == 2 ? parts[1] : "")
+        return (String(host), parts.count == 2 ? parts[1] : "")
     }
 
     private static func parsePort(_ text: Substring) throws(SettingSyntaxError) -> UInt16? {

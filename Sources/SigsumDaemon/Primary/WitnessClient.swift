@@ -34,7 +34,7 @@ final class WitnessClient {
         let timeouts = ClientTimeouts(
             connect: min(.seconds(5), timeout / 2), request: timeout, overall: timeout)
         client = HTTPClient(
-            on: reactor, origin: endpoint.origin, tls: tls, timeouts: timeouts,
+            on: reactor, origin: endpoint.url.origin, tls: tls, timeouts: timeouts,
             limits: Self.limits, userAgent: "sigsum/\(Version.number)")
     }
 

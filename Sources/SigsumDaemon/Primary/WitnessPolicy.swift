@@ -13,18 +13,6 @@ import Transport
 struct WitnessEndpoint: Sendable {
     let witness: Policy.Witness
     let url: HTTPURL
-    let origin: HTTPOrigin
-
-    /// Throws when the URL is none, or is none of a host that can be asked for.
-    init(_ witness: Policy.Witness, url text: String) throws(SettingSyntaxError) {
-        self.witness = witness
-        url = try HTTPURL(parsing: text)
-        guard
-            let origin = HTTPOrigin(
-                isSecure: url.scheme == .https, host: url.host, port: url.port)
-        else { throw SettingSyntaxError("its host is neither a name nor an address") }
-        self.origin = origin
-    }
 }
 
 /// What a policy file means for a primary.
@@ -60,7 +48,8 @@ struct WitnessPolicy: Sendable {
         for witness in policy.witnesses {
             guard let text = witness.url else { continue }
             do throws(SettingSyntaxError) {
-                endpoints.append(try WitnessEndpoint(witness, url: text))
+                let url = try HTTPURL(parsing: text)
+                endpoints.append(WitnessEndpoint(witness: witness, url: url))
             } catch {
                 let mismatch = SettingMismatch(
                     expected: HTTPURL.expectation, found: quoted(text), reason: error.reason)
@@ -78,7 +67,7 @@ struct WitnessPolicy: Sendable {
     }
 
     /// Whether any witness has an https URL.
-    var needsTLS: Bool { endpoints.contains(where: \.origin.isSecure) }
+    var needsTLS: Bool { endpoints.contains(where: \.url.origin.isSecure) }
 
     /// Says in the log who is asked, and how often.
     func describe(heartbeatInterval: Duration, interval: Duration, to logger: Logger) {
