@@ -77,7 +77,7 @@ def cosign_in_a_crowd(exchange: Exchange) -> None:
             CosignatureLine.make(name, other, witness.log_key, head, witness.clock()).encoded,
             body,
             checkpoint.note_line("a", os.urandom(4 + 8 + 2420)),
-            checkpoint.note_line("b+c/\u00e9", os.urandom(76)),
+            checkpoint.note_line("b/c/\u00e9", os.urandom(76)),
         ])
     exchange.respond(status, body, content_type)
 

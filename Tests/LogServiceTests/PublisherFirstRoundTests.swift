@@ -139,15 +139,24 @@ import TileStore
     }
 
     /// Also when the others made a quorum, and also when it comes after the round.
-    @Test func aSlowWitnessMayStopTheLogLater() throws {
+    @Test(arguments: [false, true])
+    func aSlowWitnessMayStopTheLogLater(isInTheStoredHead: Bool) throws {
         var setup = try RigSetup(witnessCount: 2, quorum: 1)
         setup.committed = 12
+        if isInTheStoredHead {
+            let cosignature = Cosignature(
+                keyHash: setup.policy.witnesses[1].keyHash, time: 1,
+                signature: Material.mark(try Material.tree(10).treeHead, by: 1, time: 1))
+            setup.published = try Material.published(10, cosignatures: [cosignature])
+        }
         var rig = try PublisherRig(setup)
         try rig.pull()
         try rig.cosign(0)
-        // It is waited for, though only so long.
-        #expect(rig.signedSizes == [] && rig.shownSize == 10)
-        try rig.advance(.seconds(10))
+        if isInTheStoredHead {
+            // It is waited for, though only so long.
+            #expect(rig.signedSizes == [] && rig.shownSize == 10)
+            try rig.advance(.seconds(10))
+        }
         #expect(rig.signedSizes == [12])
         try rig.answer(1, .size(size(11)))
         #expect(rig.publisher.isHalted)

@@ -53,7 +53,7 @@ extension Publisher {
                 round?.standings[number] = .waiting
             }
         }
-        judge(now: now)
+        if !isHalted { judge(now: now) }
     }
 
     /// What is to be remembered of the witnesses, those that were in the policy before included.
@@ -114,7 +114,7 @@ extension Publisher {
                 "it has cosigned a tree of \(size) leaves, this log signed \(treeHead.size)")
         }
         if size == request.oldSize {
-            guard size == treeHead.size else {
+            guard size == treeHead.size, size > .zero else {
                 return failed(request, "answered 409 with the old size that it was sent, \(size)")
             }
             return contradicted(request, "its tree of \(size) leaves is another one")
@@ -149,7 +149,7 @@ extension Publisher {
                 number, reason: reason, isFirst: !witnesses[number].isContradicting))
         witnesses[number].isContradicting = true
         witnesses[number].failureCount += 1
-        guard request.isFirstRound else { return }
+        guard request.isFirstRound, !isHalted else { return }
         halt()
         notices.append(.halted(number, reason: reason))
     }

@@ -24,9 +24,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var askedAt: Instant?
     /// Whether its last answer was a cosignature and came within the interval that a round may last.
     var isTimely = true
-    /// Rounds since its last cosignature of whatever tree head. A witness that was just started
-    /// with counts as one that cosigned.
-    var missedRounds = 0
+    /// Rounds since its last cosignature of whatever tree head.
+    var missedRounds: Int
     /// Requests since its last cosignature that brought none.
     var failureCount = 0
     /// It has seen a tree that this log does not have, and has not cosigned since.
@@ -45,6 +44,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         size = record?.size ?? .zero
         keyName = record?.keyName
         lastTime = cosignature?.time
+        // Whom nobody relies on yet, nobody has to wait for.
+        missedRounds = cosignature == nil ? Self.missedRoundsMax : 0
     }
 
     var isAsked: Bool { askedAt != nil }

@@ -62,10 +62,16 @@ final class LeafIntake: Sendable {
         var isSigningHalted = false
         var isUnpublished: Bool
 
-        var reason: AddLeafAnswer.Unavailability? {
-            if isSigningHalted { return .signingHalted }
-            if isUnpublished { return .nothingPublished }
-            return isDiskNearlyFull ? .diskNearlyFull : nil
+        /// The answer to a new leaf, if it is not taken.
+        var refusal: AddLeafAnswer? {
+            if let standstill { return standstill }
+            return isDiskNearlyFull ? .unavailable(.diskNearlyFull) : nil
+        }
+
+        /// The answer to any leaf that is not published, if nothing is being published.
+        var standstill: AddLeafAnswer? {
+            if isSigningHalted { return .unavailable(.signingHalted) }
+            return isUnpublished ? .unavailable(.nothingPublished) : nil
         }
     }
 
@@ -126,7 +132,7 @@ final class LeafIntake: Sendable {
     func submit(
         _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: SubmissionWaiter, finishedCount: Int
     ) -> Outcome {
-        if let reason = obstacles.withLock({ $0.reason }) { return .refused(.unavailable(reason)) }
+        if let refusal = obstacles.withLock({ $0.refusal }) { return .refused(refusal) }
         let (admission, verifier) = state.withLock { state in
             let admission = state.table.submit(
                 leaf, leafHash: leafHash, waiter: waiter, finishedCount: finishedCount)
@@ -139,6 +145,10 @@ final class LeafIntake: Sendable {
         case .outdated: return .outdated
         }
     }
+
+    /// The answer to a leaf that is committed and not published: durable, which is what 200 says,
+    /// unless it is unknown whether its tree will ever be published. From any thread.
+    var answerToCommitted: AddLeafAnswer { obstacles.withLock { $0.standstill } ?? .logged }
 
     /// Refuses new leaves for as long as the disk is nearly full.
     func setDiskNearlyFull(_ isNearlyFull: Bool) {

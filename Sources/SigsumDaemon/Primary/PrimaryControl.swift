@@ -74,6 +74,9 @@ actor PrimaryControl {
         }
         reader = try StoreReader(parts.store)
         parts.metrics.signedSize.set(publisher.signed.treeHead.size.value)
+        for (number, metrics) in parts.metrics.policy.witnesses.enumerated() {
+            metrics.requestsLeft.set(UInt64(publisher.requestsLeft(number, now: .now())))
+        }
         parts.metrics.publishedSize.set(
             parts.board.publication?.tree.treeHead.size.value ?? 0)
     }

@@ -84,7 +84,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
 
     /// Answers everything that is held, as the process is about to end; from any thread.
     func releaseAll() {
-        reactor.post { self.release(self.held.removeAll()) }
+        reactor.post { self.release(self.held.removeAll(), self.intake.answerToCommitted) }
     }
 
     private func waiter(
@@ -109,11 +109,10 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     }
 
     private func hold(_ waiter: SubmissionWaiter, for index: LeafIndex) {
+        let answer = intake.answerToCommitted
         let deadline = reactor.now.advanced(by: addLeafWait)
-        guard held.hold(waiter, for: index, until: deadline) else {
-            // It is durable, which is what 200 says.
-            waiter.answer(.logged)
-            return
+        guard answer == .logged, held.hold(waiter, for: index, until: deadline) else {
+            return waiter.answer(answer)
         }
         metrics.heldRequests.add()
         arrangeTimer()
@@ -123,13 +122,13 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
 
     private func releasePublished() {
         guard held.count > 0, let size = answers.publishedSize else { return }
-        release(held.published(size))
+        release(held.published(size), .logged)
     }
 
-    private func release(_ waiters: [SubmissionWaiter]) {
+    private func release(_ waiters: [SubmissionWaiter], _ answer: AddLeafAnswer) {
         guard !waiters.isEmpty else { return }
         metrics.heldRequests.subtract(UInt64(waiters.count))
-        SubmissionWaiter.answer(waiters, .logged)
+        SubmissionWaiter.answer(waiters, answer)
     }
 
     /// One timer, for the first deadline; those after it are not earlier.
@@ -137,7 +136,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
         guard timer == nil, let deadline = held.nextDeadline else { return }
         timer = reactor.schedule(at: deadline) { [self] in
             timer = nil
-            release(held.expired(at: reactor.now))
+            release(held.expired(at: reactor.now), intake.answerToCommitted)
             arrangeTimer()
         }
     }

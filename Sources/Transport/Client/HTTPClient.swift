@@ -171,7 +171,7 @@ package final class HTTPClient: @unchecked Sendable {
         guard let flight else { return }
         switch answer {
         case .failure(let error):
-            fail(.resolve(error))
+            fail(.resolve(host: origin.host, error))
         case .success(let addresses):
             let attempt = ConnectAttempt(
                 to: addresses, on: reactor, timeout: flight.timeouts.connect

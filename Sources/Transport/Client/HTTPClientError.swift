@@ -22,7 +22,7 @@ package struct HTTPClientError: Error, Hashable, Sendable, CustomStringConvertib
     /// What happened.
     package enum Cause: Hashable, Sendable {
         /// The host's name stands for no address.
-        case resolve(ResolverError)
+        case resolve(host: String, ResolverError)
         /// No address could be connected to; each with the reason, in the order tried.
         case connect([ConnectFailure])
         /// TLS did not come about, or broke.
@@ -63,7 +63,7 @@ package struct HTTPClientError: Error, Hashable, Sendable, CustomStringConvertib
     /// One line.
     package var description: String {
         switch cause {
-        case .resolve(let error): "name not resolved: \(error)"
+        case .resolve(let host, let error): "\(host) not resolved: \(error)"
         case .connect(let failures):
             "cannot connect to " + failures.map(\.description).joined(separator: ", nor to ")
         case .tls(let error): "\(error)"

@@ -56,8 +56,9 @@ import Testing
         for answer in [NameResolver.Answer.failure(.noAddress), .success([])] {
             let client = try TestClient(origin) { _, _ in answer }
             let error = try #require(try client.get("/").error)
-            #expect(error == HTTPClientError(.resolve(.noAddress), wasSent: false))
-            #expect(error.description == "name not resolved: \(ResolverError.noAddress)")
+            let cause = HTTPClientError.Cause.resolve(host: "witness.test", .noAddress)
+            #expect(error == HTTPClientError(cause, wasSent: false))
+            #expect(error.description == "witness.test not resolved: \(ResolverError.noAddress)")
         }
     }
 
