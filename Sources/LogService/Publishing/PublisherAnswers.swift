@@ -73,6 +73,10 @@ extension Publisher {
         witnesses[witness].budget.leavesLeft(now: now)
     }
 
+    /// The time in the last cosignature of a witness, seconds since 1970, that in the stored head
+    /// included; nil when there is none.
+    package func lastCosignatureTime(_ witness: Int) -> UInt64? { witnesses[witness].lastTime }
+
     private func isOfThisRound(_ request: WitnessRequest<Instant>) -> Bool {
         request.round == round?.number
     }

@@ -76,6 +76,7 @@ actor PrimaryControl {
         parts.metrics.signedSize.set(publisher.signed.treeHead.size.value)
         for (number, metrics) in parts.metrics.policy.witnesses.enumerated() {
             metrics.requestsLeft.set(UInt64(publisher.requestsLeft(number, now: .now())))
+            metrics.cosignatureTime.set(publisher.lastCosignatureTime(number) ?? 0)
         }
         parts.metrics.publishedSize.set(
             parts.board.publication?.tree.treeHead.size.value ?? 0)
@@ -246,8 +247,8 @@ actor PrimaryControl {
 
     private func halt(_ reason: String) {
         parts.intake.halt()
-        parts.metrics.signingHalted.set(1)
         logger.critical("\(reason); nothing more is signed and no leaf is taken")
+        parts.metrics.signingHalted.set(1)
     }
 
     // MARK: What the operator hears
