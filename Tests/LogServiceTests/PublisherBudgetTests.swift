@@ -10,21 +10,9 @@ import TileStore
 @testable import LogService
 
 @Suite struct PublisherBudgetTests {
-    private func running(
-        witnessCount: Int = 1, quorum: Int = 1, _ change: (inout RigSetup) -> Void = { _ in }
-    ) throws -> PublisherRig {
-        var setup = try RigSetup(witnessCount: witnessCount, quorum: quorum)
-        setup.published = try Material.published(10)
-        change(&setup)
-        var rig = try PublisherRig(setup)
-        try rig.pull()
-        try rig.settle()
-        return rig
-    }
-
     /// A day of heartbeats leaves what is for leaves alone.
     @Test func heartbeatsUseHalf() throws {
-        var rig = try running()
+        var rig = try PublisherRig.running()
         for _ in 0..<4320 {
             try rig.advance(.seconds(20))
             try rig.cosign(0)
@@ -35,7 +23,7 @@ import TileStore
 
     /// A leaf now and then is published at once, day after day.
     @Test func aQuietLogPublishesAtOnce() throws {
-        var rig = try running()
+        var rig = try PublisherRig.running()
         for leaf in 0..<500 {
             for _ in 0..<(leaf % 4) {
                 try rig.advance(.seconds(20))
@@ -52,7 +40,7 @@ import TileStore
     /// One that is always busy: at the pace of minInterval while something is saved up, then at
     /// what is granted.
     @Test func aBusyLogSettlesAtTheGrant() throws {
-        var rig = try running { $0.requestsPerDay = 864 }
+        var rig = try PublisherRig.running { $0.requestsPerDay = 864 }
         // 432 are saved up; a request each 100 s.
         var leaf = 10
         while rig.now < .milliseconds(500_000) {
@@ -76,7 +64,7 @@ import TileStore
 
     /// With nothing left a new leaf is signed when it can be asked for, with those that came since.
     @Test func nothingIsSignedThatNobodyCanBeAskedFor() throws {
-        var rig = try running { setup in
+        var rig = try PublisherRig.running { setup in
             setup.requestsPerDay = 864
             setup.records = setup.policy.witnesses.map {
                 WitnessRecord(
@@ -98,7 +86,7 @@ import TileStore
     }
 
     @Test func whatIsLeftIsKeptOverARestart() throws {
-        var rig = try running()
+        var rig = try PublisherRig.running()
         for size in 11..<111 {
             try rig.commit(size)
             try rig.settle()
@@ -121,7 +109,7 @@ import TileStore
 
     /// A log that is started again and again gets nothing that is not granted.
     @Test func restartsGrantNothing() throws {
-        var rig = try running { $0.requestsPerDay = 864 }
+        var rig = try PublisherRig.running { $0.requestsPerDay = 864 }
         var count = rig.requests.count
         var unixSeconds = rig.unixSecondsAtZero
         for _ in 0..<1000 {
@@ -138,7 +126,7 @@ import TileStore
 
     /// Corrected requests count, those that never left do not.
     @Test func whatCounts() throws {
-        var rig = try running()
+        var rig = try PublisherRig.running()
         let left = rig.publisher.requestsLeft(0, now: rig.now)
         try rig.commit(11)
         try rig.answer(0, .size(Material.tree(3).treeHead.size))
@@ -152,7 +140,7 @@ import TileStore
 
     /// A witness that has nothing left is asked when it has, and holds up nobody who needs it not.
     @Test func oneWitnessWithNothingLeft() throws {
-        var rig = try running(witnessCount: 3, quorum: 2) { setup in
+        var rig = try PublisherRig.running(witnessCount: 3, quorum: 2) { setup in
             let keyHash = setup.policy.witnesses[1].keyHash
             setup.records = [
                 WitnessRecord(

@@ -270,3 +270,18 @@ extension RigSetup {
         return setup
     }
 }
+
+extension PublisherRig {
+    /// A log whose stored head of 10 leaves was published and has its quorum again.
+    static func running(
+        witnessCount: Int = 1, quorum: Int = 1, _ change: (inout RigSetup) -> Void = { _ in }
+    ) throws -> PublisherRig {
+        var setup = try RigSetup(witnessCount: witnessCount, quorum: quorum)
+        setup.published = try Material.published(10)
+        change(&setup)
+        var rig = try PublisherRig(setup)
+        try rig.pull()
+        try rig.settle()
+        return rig
+    }
+}

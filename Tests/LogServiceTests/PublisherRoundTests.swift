@@ -10,19 +10,6 @@ import TileStore
 @testable import LogService
 
 @Suite struct PublisherRoundTests {
-    /// A log whose stored head of 10 leaves was published and has its quorum again.
-    private func running(
-        witnessCount: Int, quorum: Int, _ change: (inout RigSetup) -> Void = { _ in }
-    ) throws -> PublisherRig {
-        var setup = try RigSetup(witnessCount: witnessCount, quorum: quorum)
-        setup.published = try Material.published(10)
-        change(&setup)
-        var rig = try PublisherRig(setup)
-        try rig.pull()
-        try rig.cosignAll()
-        return rig
-    }
-
     // MARK: Without a quorum to reach
 
     @Test func withoutWitnessesEverythingIsShownAtOnce() throws {
@@ -57,7 +44,7 @@ import TileStore
     // MARK: Quorum
 
     @Test func aHeadIsShownAtQuorumAndLateCosignaturesAreAdded() throws {
-        var rig = try running(witnessCount: 3, quorum: 2)
+        var rig = try PublisherRig.running(witnessCount: 3, quorum: 2)
         #expect(rig.cosigners == [0, 1, 2])
         try rig.commit(11)
         #expect(rig.signedSizes == [11] && rig.asked == [0, 1, 2] && rig.shownSize == 10)
@@ -73,7 +60,7 @@ import TileStore
     }
 
     @Test func nothingIsShownBeforeItIsDurable() throws {
-        var rig = try running(witnessCount: 1, quorum: 1) { $0.published = nil }
+        var rig = try PublisherRig.running(witnessCount: 1, quorum: 1) { $0.published = nil }
         rig.isManual = true
         try rig.commit(11)
         #expect(rig.isSigning && rig.asked == [])
@@ -99,7 +86,7 @@ import TileStore
 
     /// A cosignature over the shown head that comes when the next is signed already.
     @Test func aLateCosignatureIsAddedToTheShownHeadWhileTheNextIsOnItsWay() throws {
-        var rig = try running(witnessCount: 3, quorum: 1)
+        var rig = try PublisherRig.running(witnessCount: 3, quorum: 1)
         try rig.commit(11)
         try rig.cosign(0)
         try rig.cosign(1)
@@ -135,7 +122,7 @@ import TileStore
     // MARK: Heartbeats
 
     @Test func aHeartbeatRefreshesAndLosesNothing() throws {
-        var rig = try running(witnessCount: 3, quorum: 2)
+        var rig = try PublisherRig.running(witnessCount: 3, quorum: 2)
         #expect(rig.publisher.heartbeatInterval == .seconds(20))
         try rig.advance(.milliseconds(19_999))
         #expect(rig.asked == [])
@@ -154,16 +141,18 @@ import TileStore
 
     @Test func intervalStretchesToWhatTheBudgetsBear() throws {
         for (requestsPerDay, seconds) in [(8640, 20), (86_400, 10), (24, 7200)] {
-            let rig = try running(witnessCount: 2, quorum: 1) { $0.requestsPerDay = requestsPerDay }
+            let rig = try PublisherRig.running(witnessCount: 2, quorum: 1) {
+                $0.requestsPerDay = requestsPerDay
+            }
             #expect(rig.publisher.heartbeatInterval == .seconds(seconds))
         }
-        let alone = try running(witnessCount: 0, quorum: 0) { $0.requestsPerDay = 1 }
+        let alone = try PublisherRig.running(witnessCount: 0, quorum: 0) { $0.requestsPerDay = 1 }
         #expect(alone.publisher.heartbeatInterval == .seconds(10))
     }
 
     /// A leaf does not wait for the end of a heartbeat, nor for its quorum.
     @Test func aHeartbeatGivesWay() throws {
-        var rig = try running(witnessCount: 2, quorum: 2)
+        var rig = try PublisherRig.running(witnessCount: 2, quorum: 2)
         try rig.advance(.seconds(20))
         #expect(rig.asked == [0, 1])
         try rig.commit(11)
@@ -180,7 +169,7 @@ import TileStore
     // MARK: No quorum
 
     @Test func withoutQuorumTheShownHeadStays() throws {
-        var rig = try running(witnessCount: 2, quorum: 2)
+        var rig = try PublisherRig.running(witnessCount: 2, quorum: 2)
         _ = rig.takeNotices()
         try rig.commit(11)
         try rig.cosign(0)
@@ -211,7 +200,7 @@ import TileStore
 
     /// What came in since is signed with the next try.
     @Test func aRetryHasTheLeavesThatCameSince() throws {
-        var rig = try running(witnessCount: 1, quorum: 1)
+        var rig = try PublisherRig.running(witnessCount: 1, quorum: 1)
         try rig.commit(11)
         try rig.commit(13)
         try rig.answer(0, .failed(reason: "answered 500"))
@@ -224,7 +213,7 @@ import TileStore
     // MARK: Signing
 
     @Test func signingIsTriedAgain() throws {
-        var rig = try running(witnessCount: 1, quorum: 1)
+        var rig = try PublisherRig.running(witnessCount: 1, quorum: 1)
         rig.isManual = true
         try rig.commit(11)
         for _ in 0..<3 {
@@ -243,7 +232,7 @@ import TileStore
 
     /// A signer that is gone does not make the cosignatures of what is shown grow old.
     @Test func heartbeatsGoOnWhileSigningFails() throws {
-        var rig = try running(witnessCount: 1, quorum: 1)
+        var rig = try PublisherRig.running(witnessCount: 1, quorum: 1)
         rig.isManual = true
         try rig.commit(11)
         var heartbeatCount = 0
@@ -262,7 +251,7 @@ import TileStore
     }
 
     @Test func nothingHappensAfterAHalt() throws {
-        var rig = try running(witnessCount: 2, quorum: 1)
+        var rig = try PublisherRig.running(witnessCount: 2, quorum: 1)
         try rig.commit(11)
         rig.publisher.halt()
         try rig.cosign(0)

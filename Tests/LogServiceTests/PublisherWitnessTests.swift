@@ -16,12 +16,7 @@ import TileStore
     private func running(
         witnessCount: Int, quorum: Int, _ change: (inout RigSetup) -> Void = { _ in }
     ) throws -> PublisherRig {
-        var setup = try RigSetup(witnessCount: witnessCount, quorum: quorum)
-        setup.published = try Material.published(10)
-        change(&setup)
-        var rig = try PublisherRig(setup)
-        try rig.pull()
-        try rig.cosignAll()
+        var rig = try PublisherRig.running(witnessCount: witnessCount, quorum: quorum, change)
         _ = rig.takeNotices()
         return rig
     }
