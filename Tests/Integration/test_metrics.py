@@ -2,6 +2,7 @@
 #
 # The metrics as Prometheus judges them: promtool reads what the log serves after it has been used.
 
+import re
 import time
 import unittest
 
@@ -70,6 +71,15 @@ class Metrics(unittest.TestCase):
             self.assertLess(abs(metrics["published_timestamp_seconds"] - time.time()), 60)
             self.assertGreater(metrics["store_free_bytes"], 0)
             self.assertGreaterEqual(metrics["signing_duration_seconds_count"], 1)
+
+    def test_each_is_documented(self):
+        """docs/metrics.md has a row for every metric, with its type and labels, and no other."""
+        rows = re.findall(r"^\| `(\w+)(?:\{[\w,]*\})?` \| (\w+) \|",
+                          (harness.ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+        with harness.Log() as log:
+            page = log.get("/metrics", internal=True).body.decode()
+        families = re.findall(r"^# TYPE sigsum_log_(\w+) (\w+)$", page, re.MULTILINE)
+        self.assertEqual(sorted(rows), sorted(families))
 
     def test_histograms_add_up(self):
         with harness.Log(min_interval="0s") as log:

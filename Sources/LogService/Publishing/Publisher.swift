@@ -84,7 +84,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// The records of the witnesses are worth storing without a tree head.
     private var areRecordsDue = false
     /// Nothing is signed or published any more.
-    package private(set) var isHalted = false
+    private(set) var isHalted = false
     /// What an operator may want to know of; whoever drives the publisher takes them out.
     package var notices: [PublisherNotice] = []
 

@@ -16,10 +16,10 @@
 ///
 /// Both shares are kept as time: each grows by a second in a second, up to its limit, and a request
 /// costs `cost`.
-package struct RequestBudget<Instant: InstantProtocol>: Sendable
+struct RequestBudget<Instant: InstantProtocol>: Sendable
 where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// What a request is made for.
-    package enum Purpose: Hashable, Sendable {
+    enum Purpose: Hashable, Sendable {
         /// Fresh cosignatures for a tree that is published already.
         case heartbeat
         /// A tree head that is not published yet.
@@ -27,7 +27,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     /// Where a request was taken from.
-    package enum Share: Hashable, Sendable {
+    enum Share: Hashable, Sendable {
         case heartbeats
         case leaves
     }
@@ -36,7 +36,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     /// What one request takes from its share. Also the shortest time between two heartbeats that
     /// the budget can bear for ever.
-    package let cost: Swift.Duration
+    let cost: Swift.Duration
     private var heartbeats: Swift.Duration
     private var leaves: Swift.Duration
     private var updated: Instant
@@ -50,7 +50,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     ///     for a witness that was never asked, whose shares are full.
     ///   - elapsed: how long ago that was. What the heartbeats' share held then is not known, so
     ///     nothing is assumed: else each restart would grant a request.
-    package init(
+    init(
         requestsPerDay: Int, saved: Swift.Duration?, elapsed: Swift.Duration = .zero, now: Instant
     ) {
         precondition(requestsPerDay > 0)
@@ -68,7 +68,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     private var leavesMax: Swift.Duration { max(Self.day, cost) }
 
     /// When a request may be made: `now`, or later.
-    package func available(for purpose: Purpose, now: Instant) -> Instant {
+    func available(for purpose: Purpose, now: Instant) -> Instant {
         let current = updated(at: now)
         let heartbeat = max(.zero, cost - current.heartbeats)
         guard purpose == .leaves else { return now.advanced(by: heartbeat) }
@@ -76,7 +76,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     /// Takes a request; nil when none is left at this time.
-    package mutating func take(for purpose: Purpose, now: Instant) -> Share? {
+    mutating func take(for purpose: Purpose, now: Instant) -> Share? {
         self = updated(at: now)
         if heartbeats >= cost {
             heartbeats -= cost
@@ -90,7 +90,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     /// Gives back a request that was taken and never left this machine.
-    package mutating func giveBack(_ share: Share) {
+    mutating func giveBack(_ share: Share) {
         switch share {
         case .heartbeats: heartbeats = min(heartbeats + cost, cost)
         case .leaves:
@@ -100,13 +100,13 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     /// The requests that are saved up for leaves.
-    package func leavesLeft(now: Instant) -> Int {
+    func leavesLeft(now: Instant) -> Int {
         // As integers: as floating-point numbers a share of n requests may come out below n.
         Int(clamping: updated(at: now).leaves.attoseconds / cost.attoseconds)
     }
 
     /// What the leaves' share holds, to be kept over a restart.
-    package func saved(now: Instant) -> Swift.Duration { updated(at: now).leaves }
+    func saved(now: Instant) -> Swift.Duration { updated(at: now).leaves }
 
     /// How long after `updated` the leaves' share yields a request.
     private var untilLeaves: Swift.Duration {
