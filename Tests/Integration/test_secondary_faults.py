@@ -32,6 +32,8 @@ class WithScripted(SecondaryCase):
         start = len(self.primary.lines)
         self.node.always(answer)
         asked = len(self.node.requests)
+        # Then no right answer is under way any more.
+        self.node.wait_for_requests(asked + 1)
         self.assert_waits(self.primary, self.leaf(self.size))
         self.node.wait_for(lambda: sum(request.ended is not None
                                        for request in self.node.requests[asked:]) >= count)
