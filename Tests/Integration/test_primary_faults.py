@@ -4,6 +4,8 @@
 # what is right in order, stores nothing of what is wrong, never takes anything back, and stops for
 # good where the primary's tree is not the one that it has.
 
+import re
+
 import answers
 import ed25519
 import harness
@@ -113,7 +115,7 @@ class Copying(WithScripted):
         line = node.wait_for_line("copying: ")
         self.assertRegex(line, r"\[INFO\] copying: \d+ of about \d+ leaves, \d+ leaves a second, "
                                r"[^\n]+ left$")
-        done, total = map(int, wire.re.search(r"copying: (\d+) of about (\d+)", line).groups())
+        done, total = map(int, re.search(r"copying: (\d+) of about (\d+)", line).groups())
         self.assertLess(done, total)
         self.assertLess(abs(total - 60_000), 3_000)
         primary.behave()
