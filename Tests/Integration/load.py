@@ -66,7 +66,7 @@ class Load:
                         answer = connection.request("POST", "/add-leaf", leaf.body)
                         if self._note(leaf, answer):
                             leaf = wire.Leaf.numbered(self.signer, next(numbers))
-                        elif answer.status == 503:
+                        else:
                             self._is_over.wait(0.01)
             except (OSError, wire.ConnectionClosed):
                 # The log is down, or about to end.
