@@ -130,17 +130,11 @@ package struct PublishedTree: Sendable {
     /// the first leaves there.
     init(head: CosignedTreeHead, storedIn reader: StoreReader) throws(StoreError) {
         let treeHead = head.signedTreeHead.treeHead
-        var hasher = TreeHasher()
-        let edge = try reader.read { view throws(StoreError) in
-            guard treeHead.size <= (try view.treeHead()).size else {
-                throw .corrupt("the published tree has more leaves than the store")
-            }
-            return try RightEdge(of: treeHead.size, from: view, hasher: &hasher)
-        }
-        guard edge.root(hasher: &hasher) == treeHead.rootHash else {
+        let tree = try reader.snapshot(of: treeHead.size)
+        guard tree.treeHead == treeHead else {
             throw .corrupt("the published tree head is not that of the stored leaves")
         }
-        self.init(head: head, tree: TreeSnapshot(treeHead: treeHead, edge: edge))
+        self.init(head: head, tree: tree)
     }
 }
 

@@ -228,7 +228,7 @@ struct StartCase: CustomTestStringConvertible, Sendable {
         StartCase(
             "a published head ahead of the store", sth: Head(10),
             store: StoredTree(leaves: 12, recorded: Head(10), published: Head(13)),
-            .refuses("the published tree has more leaves than the store")),
+            .refuses("of a tree of 13 leaves only 12 are stored")),
         StartCase(
             "a published head signed by another key", sth: Head(10),
             store: StoredTree(leaves: 12, recorded: Head(10), published: Head(8, by: .other)),
