@@ -26,14 +26,14 @@ actor LeafWriter {
 
     private let store: TileStore
     private let writer: StoreWriter
-    private let metrics: LogMetrics
+    private let metrics: ServerMetrics
     private let onCommit: @Sendable (TreeSize) -> Void
     private var spaceCheckedAt: MonotonicInstant?
 
     /// A writer on `executor`, which nothing else must use. `onCommit` is called on its thread with
     /// the new size after each commit.
     init(
-        _ store: TileStore, executor: ThreadExecutor, metrics: LogMetrics,
+        _ store: TileStore, executor: ThreadExecutor, metrics: ServerMetrics,
         onCommit: @escaping @Sendable (TreeSize) -> Void
     ) throws(StoreError) {
         self.executor = executor

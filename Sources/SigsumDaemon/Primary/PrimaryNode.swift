@@ -99,7 +99,7 @@ private final class PrimaryNode {
         signerThread = try ThreadExecutor(name: "signer")
         verifiers = try (1...Processors.count).map { try ThreadExecutor(name: "verify-\($0)") }
 
-        let writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics) {
+        let writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics.server) {
             latePublishing.value?.committed($0)
         }
         let signing = try TreeHeadSigning(start, signer: signer, executor: signerThread)
@@ -119,7 +119,7 @@ private final class PrimaryNode {
                 leafCountMax: configuration.maxRange, infoPage: infoPage)
             return PrimaryFront(
                 on: reactor, answers: answers, intake: intake,
-                requestMetrics: metrics.requests[index], metrics: metrics,
+                requestMetrics: metrics.server.requests[index], metrics: metrics,
                 addLeafWait: configuration.addLeafWait)
         }
         let internalAnswers = try InternalAnswers(
@@ -127,7 +127,7 @@ private final class PrimaryNode {
             leafCountMax: max(configuration.maxRange, Self.internalLeafCountMax),
             metrics: { metrics.render(version: Version.number) })
         internalFront = InternalFront(
-            answers: internalAnswers, requestMetrics: metrics.requests[frontCount])
+            answers: internalAnswers, requestMetrics: metrics.server.requests[frontCount])
         let publisher = Publisher(configuration, policy, start)
         policy.describe(
             heartbeatInterval: publisher.heartbeatInterval,
