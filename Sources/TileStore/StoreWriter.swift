@@ -153,6 +153,14 @@ package final class StoreWriter {
 
     /// Records heads and witnesses.
     package func record(_ record: StoreRecord) throws(StoreError) {
+        try self.record(record, promotingTo: nil)
+    }
+
+    /// Records heads and witnesses; with a key hash, in the same transaction, that the store is the
+    /// primary's of that log from now on, whosever it was.
+    func record(
+        _ record: StoreRecord, promotingTo logKeyHash: KeyHash?
+    ) throws(StoreError) {
         precondition(!isDead, "a writer used after its commit failed")
         isDead = true
         try StoreError.wrap("record a tree head in \(store.folder)") { () throws(LMDBError) in
@@ -166,6 +174,10 @@ package final class StoreWriter {
             if let witnesses = record.witnesses {
                 try transaction.put(
                     WitnessRecord.encode(witnesses).span, for: MetaKey.witnesses, in: meta)
+            }
+            if let logKeyHash {
+                let identity = StoreIdentity(role: .primary, logKeyHash: logKeyHash)
+                try transaction.put(identity, in: meta)
             }
             try transaction.commit()
         }
