@@ -37,8 +37,8 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
         return "\"\(shown)\"\(bytes.count > shownMax ? "..." : "")"
     }
 
-    /// The first line of a message as ``quoted(_:)`` shows it: what a person may have written there.
-    package static func quotedFirstLine(of bytes: Span<UInt8>) -> String {
+    /// The first line of `bytes` in the same way: what a peer wrote for a person to read.
+    package static func quotedLine(of bytes: Span<UInt8>) -> String {
         var end = 0
         while end < bytes.count, bytes[end] != 0x0A { end += 1 }
         return quoted(bytes.extracting(..<end))

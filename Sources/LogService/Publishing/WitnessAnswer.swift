@@ -66,7 +66,7 @@ package enum WitnessAnswer: Hashable, Sendable {
         case 409:
             guard contentType == CheckpointConflict.contentType else {
                 self = .conflict(
-                    reason: "answered 409 \(FormatError.quotedFirstLine(of: body)) without "
+                    reason: "answered 409 \(FormatError.quotedLine(of: body)) without "
                         + "\(CheckpointConflict.contentType)")
                 return
             }
@@ -78,7 +78,7 @@ package enum WitnessAnswer: Hashable, Sendable {
         case 422:
             self = .inconsistent
         default:
-            self = .failed(reason: "answered \(status) \(FormatError.quotedFirstLine(of: body))")
+            self = .failed(reason: "answered \(status) \(FormatError.quotedLine(of: body))")
         }
     }
 }

@@ -27,7 +27,7 @@ package enum SecondaryAnswer: Hashable, Sendable {
         reader: StoreReader
     ) throws(StoreError) {
         guard status == 200 else {
-            self = .failed(reason: "answered \(status) \(FormatError.quotedFirstLine(of: body))")
+            self = .failed(reason: "answered \(status) \(FormatError.quotedLine(of: body))")
             return
         }
         let signed: SignedTreeHead
