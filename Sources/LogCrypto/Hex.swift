@@ -67,15 +67,17 @@ package enum Hex {
         }
     }
 
-    /// Writes the bytes that `digits`, an even count, stand for to the beginning of `bytes`, which
-    /// has room for them. False when one of them is no hex digit.
-    static func decode(_ digits: Span<UInt8>, into bytes: inout MutableSpan<UInt8>) -> Bool {
+    /// Writes the bytes that `digits`, an even count, stand for to `bytes`, from `offset` on, where
+    /// there is room for them. False when one of them is no hex digit.
+    package static func decode(
+        _ digits: Span<UInt8>, into bytes: inout MutableSpan<UInt8>, at offset: Int = 0
+    ) -> Bool {
         precondition(digits.count.isMultiple(of: 2))
         for position in 0..<digits.count / 2 {
             guard let high = value(of: digits[2 * position]),
                 let low = value(of: digits[2 * position + 1])
             else { return false }
-            bytes[position] = high << 4 | low
+            bytes[offset + position] = high << 4 | low
         }
         return true
     }

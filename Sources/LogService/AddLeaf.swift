@@ -5,16 +5,18 @@
 package import HTTPWire
 
 /// The answer to an add-leaf request.
-package enum AddLeafAnswer: Equatable, Sendable {
-    /// 200: the leaf is durable, and will be in every tree head whose signing begins now or later.
+package enum AddLeafAnswer: Hashable, Sendable {
+    /// 200: the leaf is durable, here and on as many secondaries as are required, and will be in every tree head whose signing begins now or later.
     case logged
+    /// 202: the leaf is durable here; too few secondaries hold it yet.
+    case accepted
     /// 403: the signature is not the public key's.
     case invalidSignature
     /// 503: too much to do, or too little room; later it may work.
     case unavailable(Unavailability)
 
     /// The reasons for 503.
-    package enum Unavailability: Equatable, Sendable {
+    package enum Unavailability: Hashable, Sendable {
         /// The queue of leaves to verify is full.
         case overloaded
         /// The disk is nearly full.
@@ -38,10 +40,14 @@ package enum AddLeafAnswer: Equatable, Sendable {
     package var status: Status {
         switch self {
         case .logged: .ok
+        case .accepted: .accepted
         case .invalidSignature: .forbidden
         case .unavailable: .serviceUnavailable
         }
     }
+
+    /// Whether a little later, when the leaf is published, there may be a better one.
+    package var isWorthWaiting: Bool { self == .logged || self == .accepted }
 
     /// Renders the response.
     package func write(to response: inout ResponseWriter) {
@@ -49,6 +55,9 @@ package enum AddLeafAnswer: Equatable, Sendable {
         case .logged:
             response.begin(.ok, contentType: "text/plain; charset=utf-8")
             response.end()
+        case .accepted:
+            response.text(
+                .accepted, "the leaf is stored and waits for the secondaries; send it again later")
         case .invalidSignature:
             response.text(.forbidden, "invalid leaf signature")
         case .unavailable(let reason):

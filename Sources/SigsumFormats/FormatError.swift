@@ -37,6 +37,13 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
         return "\"\(shown)\"\(bytes.count > shownMax ? "..." : "")"
     }
 
+    /// The first line of `bytes` in the same way: what a peer wrote for a person to read.
+    package static func quotedLine(of bytes: Span<UInt8>) -> String {
+        var end = 0
+        while end < bytes.count, bytes[end] != 0x0A { end += 1 }
+        return quoted(bytes.extracting(..<end))
+    }
+
     /// Bytes as printable ASCII, everything else escaped, and so that different bytes make
     /// different texts.
     package static func escaped(_ bytes: Span<UInt8>) -> String {

@@ -18,9 +18,15 @@
 //     local-tree     other head    any             refused: they contradict each other
 //     local-tree     any           none            refused: there is no local tree
 //
+//     any other      any           a secondary's   refused: says how to promote it
+//     local-tree     none          a secondary's   promote it: check all of it, sign its tree
+//     local-tree     its head      a secondary's   a promotion that was cut off: finished
+//     local-tree     other head    a secondary's   refused: they contradict each other
+//     local-tree     any           ... and empty   refused: there is nothing to promote
+//
 // and in each line the heads' root hashes must be those of the store, and their signatures the log
-// key's. The sth file is written first, then the record in the store, then the startup file is
-// removed.
+// key's. The sth file is written first, then the record in the store (with it, in one transaction,
+// a secondary's store becomes this log's), then the startup file is removed.
 
 internal import LogCrypto
 package import MerkleLog
@@ -94,9 +100,16 @@ package struct PrimaryStart: Sendable {
         }
         // Everything is sound; what follows writes.
         if fileHead != last { try files.write(last) }
-        if recorded != last { try writer.record(StoreRecord(signed: last)) }
+        let isPromotion = store.identity.role == .secondary
+        if isPromotion {
+            let keyHash = opening.signer.publicKey.keyHash
+            try writer.record(StoreRecord(signed: last), promotingTo: keyHash)
+            report("the store \(store.folder) is now that of the log with key hash \(keyHash)")
+        } else if recorded != last {
+            try writer.record(StoreRecord(signed: last))
+        }
         if startup != nil { try files.removeStartup() }
-        self.store = store
+        self.store = isPromotion ? try store.reidentified() : store
         self.files = files
         self.lastSigned = last
         self.published = published
@@ -109,38 +122,6 @@ package struct PrimaryStart: Sendable {
         } else {
             self.signed = try PublishedTree(head: CosignedTreeHead(last), storedIn: reader)
         }
-    }
-}
-
-/// A published tree head with what proofs in its tree need.
-package struct PublishedTree: Sendable {
-    /// What get-tree-head answers.
-    package let head: CosignedTreeHead
-    /// The tree of its size.
-    package let tree: TreeSnapshot
-
-    /// A head with its tree.
-    package init(head: CosignedTreeHead, tree: TreeSnapshot) {
-        precondition(head.signedTreeHead.treeHead == tree.treeHead)
-        self.head = head
-        self.tree = tree
-    }
-
-    /// A head with its tree, whose edge is rebuilt from the store. Throws unless it is the head of
-    /// the first leaves there.
-    init(head: CosignedTreeHead, storedIn reader: StoreReader) throws(StoreError) {
-        let treeHead = head.signedTreeHead.treeHead
-        var hasher = TreeHasher()
-        let edge = try reader.read { view throws(StoreError) in
-            guard treeHead.size <= (try view.treeHead()).size else {
-                throw .corrupt("the published tree has more leaves than the store")
-            }
-            return try RightEdge(of: treeHead.size, from: view, hasher: &hasher)
-        }
-        guard edge.root(hasher: &hasher) == treeHead.rootHash else {
-            throw .corrupt("the published tree head is not that of the stored leaves")
-        }
-        self.init(head: head, tree: TreeSnapshot(treeHead: treeHead, edge: edge))
     }
 }
 
@@ -209,7 +190,8 @@ private struct Opening {
             store = try TileStore.open(folder: folder)
         }
         guard store.identity.role == .primary else {
-            throw .refused("the store \(folder) is a secondary's, not a primary's")
+            try checkPromotion(of: store, order)
+            return store
         }
         guard let keyHash = store.identity.logKeyHash, keyHash == signer.publicKey.keyHash else {
             let found = store.identity.logKeyHash.map(\.description) ?? "none"
@@ -218,6 +200,19 @@ private struct Opening {
                     + "\(signer.publicKey.keyHash)")
         }
         return store
+    }
+
+    private func checkPromotion(of store: TileStore, _ order: Order) throws(StoreError) {
+        guard case .begin(.localTree) = order else {
+            throw .refused(
+                "the store \(store.folder) is a secondary's, not a primary's: to promote it, run "
+                    + "sigsum mktree --mode=local-tree with an sth-file that does not exist yet")
+        }
+        guard try store.committedTreeHead().size > .zero else {
+            throw .refused(
+                "startup=local-tree, but the secondary's store \(store.folder) has no leaves: "
+                    + "check store-dir; a new log begins with sigsum mktree --mode=empty")
+        }
     }
 
     private func openEphemeral(for order: Order) throws(StoreError) -> TileStore {
@@ -272,11 +267,7 @@ private struct Opening {
                         + "\(fileHead.treeHead.size) leaves and the store one of "
                         + "\(writer.treeHead.size): remove the sth file or the startup file")
             }
-            let signedCount = recorded?.treeHead.size.value ?? 0
-            report(
-                "reading back the \(writer.treeHead.size.value - signedCount) leaves of the local "
-                    + "tree that no signature covers")
-            try rehash(after: recorded, writer: writer, reader: reader)
+            try rehash(after: recorded, writer: writer, reader: reader, report)
         }
         return try fileHead ?? TreeHeadKeeper.sign(writer.treeHead, with: signer)
     }
@@ -295,15 +286,25 @@ private struct Opening {
     }
 
     /// A tree that is about to be signed as it stands: its leaves that no signature covers are
-    /// hashed.
+    /// hashed. Of a copy that is promoted, those are all.
     private func rehash(
-        after recorded: SignedTreeHead?, writer: StoreWriter, reader: StoreReader
+        after recorded: SignedTreeHead?, writer: StoreWriter, reader: StoreReader,
+        _ report: (String) -> Void
     ) throws(StoreError) {
         var hasher = TreeHasher()
         var frontier = Frontier()
         if let recorded {
             frontier = try TreeHeadKeeper.frontier(of: recorded.treeHead, reader, hasher: &hasher)
         }
-        _ = try TreeHeadKeeper.extend(frontier, to: writer.treeHead, reader, hasher: &hasher)
+        let signedCount = frontier.size.value
+        let count = writer.treeHead.size.value - signedCount
+        report("reading back the \(count) leaves of the local tree that no signature covers")
+        var progress = PacedProgress(total: count, now: ContinuousClock.now)
+        _ = try TreeHeadKeeper.extend(frontier, to: writer.treeHead, reader, hasher: &hasher) {
+            let done = $0.value - signedCount
+            if let line = progress.line(done: done, now: ContinuousClock.now) {
+                report("reading back: \(line)")
+            }
+        }
     }
 }

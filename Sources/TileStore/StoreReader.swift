@@ -6,22 +6,6 @@ package import LogCrypto
 package import MerkleLog
 package import SigsumFormats
 
-/// A tree of which the unfinished tiles are at hand: with the store's complete tiles, all that a
-/// proof in that tree needs.
-package struct TreeSnapshot: Sendable {
-    /// Size and root hash.
-    package let treeHead: TreeHead
-    /// The nodes that no complete tile has, at this size.
-    package let edge: RightEdge
-
-    /// A tree head with the edge of the same size.
-    package init(treeHead: TreeHead, edge: RightEdge) {
-        precondition(treeHead.size == edge.size)
-        self.treeHead = treeHead
-        self.edge = edge
-    }
-}
-
 /// One thread's access to the store: a slot in LMDB's reader table, used again and again.
 package final class StoreReader {
     private let store: TileStore
@@ -50,6 +34,19 @@ package final class StoreReader {
         defer { transaction.reset() }
         return try body(
             StoreView(transaction: transaction, tables: store.tables, edge: tree?.edge))
+    }
+
+    /// The newest committed leaf; nil while there is none.
+    package func lastLeaf() throws(StoreError) -> Leaf? {
+        try read { view throws(StoreError) in
+            let size = try view.treeHead().size
+            guard size > .zero else { return nil }
+            var last: Leaf?
+            try view.withLeaves(from: LeafIndex(size.value - 1), to: size) { leaf in
+                last = Leaf(stored: FixedBytes(copying: leaf))
+            }
+            return last
+        }
     }
 }
 

@@ -123,6 +123,16 @@ enum MetaKey {
     static let witnesses: StaticString = "witnesses"
 }
 
+extension WriteTransaction {
+    /// Writes whose tree it is.
+    borrowing func put(_ identity: StoreIdentity, in meta: TextTable) throws(LMDBError) {
+        try put(Array(identity.role.rawValue.utf8).span, for: MetaKey.role, in: meta)
+        if let keyHash = identity.logKeyHash {
+            try put(keyHash.bytes.storage.span, for: MetaKey.logKeyHash, in: meta)
+        }
+    }
+}
+
 extension TreeHead {
     /// The 40 bytes of the meta table.
     var storedBytes: [UInt8] {

@@ -48,6 +48,15 @@ package enum AppendedLeaf: Hashable, Sendable {
     }
 }
 
+/// What became of a batch that had to follow the tree exactly.
+package enum SequenceOutcome: Hashable, Sendable {
+    /// All its leaves were new; they are committed in their order.
+    case appended
+    /// One of its leaves stands in the tree, or in the batch, already: `knownAt` there, and again
+    /// where it would have been now. Nothing was written.
+    case repeated(LeafIndex, knownAt: LeafIndex)
+}
+
 /// What a primary has stored beside its leaves, in one transaction. What is nil stays as it is.
 package struct StoreRecord: Sendable {
     /// The tree head signed last.
@@ -119,14 +128,39 @@ package final class StoreWriter {
         precondition(!isDead, "a writer used after its commit failed")
         isDead = true
         let appended = try StoreError.wrap("append to \(store.folder)") {
-            () throws(LMDBError) in try appendInTransaction(leaves)
+            () throws(LMDBError) in try appendInTransaction(leaves, stopsAtKnown: false)
         }
         isDead = false
         return appended
     }
 
+    /// Appends `leaves` exactly as they stand, for a copy of a tree in which each leaf is once: all
+    /// are new, and durable when this returns, or nothing is written and the answer says which one
+    /// is not. The writer can be used after either, but not after a throw.
+    package func append(sequence leaves: [HashedLeaf]) throws(StoreError) -> SequenceOutcome {
+        precondition(!isDead, "a writer used after its commit failed")
+        isDead = true
+        let before = (edge: edge, tail: tail)
+        let appended = try StoreError.wrap("append to \(store.folder)") {
+            () throws(LMDBError) in try appendInTransaction(leaves, stopsAtKnown: true)
+        }
+        isDead = false
+        guard case .known(let known)? = appended.last else { return .appended }
+        let index = edge.size.nextIndex
+        (edge, tail) = before
+        return .repeated(index, knownAt: known)
+    }
+
     /// Records heads and witnesses.
     package func record(_ record: StoreRecord) throws(StoreError) {
+        try self.record(record, promotingTo: nil)
+    }
+
+    /// Records heads and witnesses; with a key hash, in the same transaction, that the store is the
+    /// primary's of that log from now on, whosever it was.
+    func record(
+        _ record: StoreRecord, promotingTo logKeyHash: KeyHash?
+    ) throws(StoreError) {
         precondition(!isDead, "a writer used after its commit failed")
         isDead = true
         try StoreError.wrap("record a tree head in \(store.folder)") { () throws(LMDBError) in
@@ -141,13 +175,19 @@ package final class StoreWriter {
                 try transaction.put(
                     WitnessRecord.encode(witnesses).span, for: MetaKey.witnesses, in: meta)
             }
+            if let logKeyHash {
+                let identity = StoreIdentity(role: .primary, logKeyHash: logKeyHash)
+                try transaction.put(identity, in: meta)
+            }
             try transaction.commit()
         }
         isDead = false
     }
 
+    /// With `stopsAtKnown` the first leaf that is known ends it: that one is the last answered for,
+    /// nothing is committed, and edge and tail are no longer those of the committed tree.
     private func appendInTransaction(
-        _ leaves: [HashedLeaf]
+        _ leaves: [HashedLeaf], stopsAtKnown: Bool
     ) throws(LMDBError) -> [AppendedLeaf] {
         let transaction = try store.environment.beginWrite()
         let oldSize = treeHead.size
@@ -164,6 +204,7 @@ package final class StoreWriter {
                 transaction)
             {
                 positions.append(.known(known))
+                guard !stopsAtKnown else { return positions }
                 continue
             }
             let index = edge.size.nextIndex

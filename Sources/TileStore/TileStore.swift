@@ -103,6 +103,14 @@ package final class TileStore: Sendable {
         return try FileSystem.freeByteCount(near: descriptor, folder)
     }
 
+    /// The same open store, whose identity is read again: a promotion has changed it.
+    func reidentified() throws(StoreError) -> TileStore {
+        let identity = try Self.readIdentity(environment, tables: tables, folder: folder)
+        return TileStore(
+            folder: folder, identity: identity, environment: environment, tables: tables,
+            lock: lock)
+    }
+
     /// Lets go of the mapped pages that were read so far; reading brings them back.
     package func releasePages() {
         // A kernel that refuses advice has lost nobody anything.
@@ -134,13 +142,7 @@ extension TileStore {
             return tables
         }
         guard let tables else { throw .corrupt("\(folder) lacks one of its tables") }
-        let transaction = try StoreError.wrap(doing) { () throws(LMDBError) in
-            let transaction = try environment.makeReadTransaction()
-            try transaction.renew()
-            return transaction
-        }
-        defer { transaction.reset() }
-        let identity = try readIdentity(transaction, tables: tables, folder: folder)
+        let identity = try readIdentity(environment, tables: tables, folder: folder)
         return TileStore(
             folder: folder, identity: identity, environment: environment, tables: tables,
             lock: lock)
@@ -162,8 +164,15 @@ extension TileStore {
     }
 
     private static func readIdentity(
-        _ transaction: ReadTransaction, tables: StoreTables, folder: String
+        _ environment: LMDBEnvironment, tables: StoreTables, folder: String
     ) throws(StoreError) -> StoreIdentity {
+        let transaction = try StoreError.wrap("open the store \(folder)") {
+            () throws(LMDBError) in
+            let transaction = try environment.makeReadTransaction()
+            try transaction.renew()
+            return transaction
+        }
+        defer { transaction.reset() }
         let format = try text(MetaKey.format, transaction, tables)
         let words = format.split(separator: " ", maxSplits: 1)
         guard let first = words.first, let version = UInt64(first) else {
@@ -214,12 +223,7 @@ extension TileStore {
             let empty = TreeHead(size: .zero, rootHash: hasher.emptyRoot())
             let format = Array("\(StoreIdentity.formatVersion) \(release)".utf8)
             try transaction.put(format.span, for: MetaKey.format, in: tables.meta)
-            try transaction.put(
-                Array(identity.role.rawValue.utf8).span, for: MetaKey.role, in: tables.meta)
-            if let keyHash = identity.logKeyHash {
-                try transaction.put(
-                    keyHash.bytes.storage.span, for: MetaKey.logKeyHash, in: tables.meta)
-            }
+            try transaction.put(identity, in: tables.meta)
             try transaction.put(empty.storedBytes.span, for: MetaKey.treeHead, in: tables.meta)
             try transaction.commit()
             return (environment, tables)

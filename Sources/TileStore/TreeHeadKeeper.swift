@@ -113,11 +113,11 @@ package final class TreeHeadKeeper {
     }
 
     /// `frontier` with the stored leaves up to the size of `treeHead`, hashed now, whose root hash
-    /// must be that of `treeHead`. Reads a slab's worth in each transaction: a long one would keep
-    /// pages from being used again.
+    /// must be that of `treeHead`. Reads a few slabs in each transaction: a long one would keep
+    /// pages from being used again. After each, `progress` hears the size reached.
     static func extend(
         _ frontier: Frontier, to treeHead: TreeHead, _ reader: StoreReader,
-        hasher: inout TreeHasher
+        hasher: inout TreeHasher, progress: (TreeSize) -> Void = { _ in }
     ) throws(StoreError) -> Frontier {
         var frontier = frontier
         while frontier.size < treeHead.size {
@@ -131,6 +131,7 @@ package final class TreeHeadKeeper {
                     }
                 }
             }
+            progress(end)
         }
         let root = frontier.root(hasher: &hasher)
         guard root == treeHead.rootHash else {

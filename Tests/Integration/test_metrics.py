@@ -73,9 +73,11 @@ class Metrics(unittest.TestCase):
             self.assertGreaterEqual(metrics["signing_duration_seconds_count"], 1)
 
     def test_each_is_documented(self):
-        """docs/metrics.md has a row for every metric, with its type and labels, and no other."""
-        rows = re.findall(r"^\| `(\w+)(?:\{[\w,]*\})?` \| (\w+) \|",
-                          (harness.ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+        """docs/metrics.md has a row for every metric of a primary, with its type, and no other."""
+        sections = (harness.ROOT / "docs/metrics.md").read_text().split("\n## ")
+        page = "\n".join(section for section in sections
+                         if section.startswith(("Every node\n", "A primary\n")))
+        rows = re.findall(r"^\| `(\w+)(?:\{[\w,]*\})?` \| (\w+) \|", page, re.MULTILINE)
         with harness.Log() as log:
             page = log.get("/metrics", internal=True).body.decode()
         families = re.findall(r"^# TYPE sigsum_log_(\w+) (\w+)$", page, re.MULTILINE)

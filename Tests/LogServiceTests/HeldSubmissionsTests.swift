@@ -25,9 +25,9 @@ struct FakeInstant: InstantProtocol {
         var held = HeldSubmissions<FakeInstant, Int>(countMax: 0)
         #expect(held.hold(1, for: LeafIndex(0), until: .milliseconds(1)) == false)
         #expect(held.count == 0 && held.nextDeadline == nil)
-        #expect(held.published(.max) == [])
-        #expect(held.expired(at: .milliseconds(9)) == [])
-        #expect(held.removeAll() == [])
+        #expect(held.take(within: .max).map(\.waiter) == [])
+        #expect(held.takeExpired(at: .milliseconds(9)).map(\.waiter) == [])
+        #expect(held.takeAll().map(\.waiter) == [])
     }
 
     /// A tree of n leaves has the leaves before index n; a deadline has come when it is now.
@@ -37,11 +37,11 @@ struct FakeInstant: InstantProtocol {
             let deadline = FakeInstant.milliseconds(Int(index))
             #expect(held.hold(waiter, for: LeafIndex(index), until: deadline) == true)
         }
-        #expect(held.published(.zero.advanced(by: 8)) == ["a"])
+        #expect(held.take(within: .zero.advanced(by: 8)).map(\.waiter) == ["a"])
         #expect(held.nextDeadline == .milliseconds(8))
-        #expect(held.expired(at: .milliseconds(7)) == [])
-        #expect(held.expired(at: .milliseconds(8)) == ["b"])
-        #expect(held.removeAll() == ["c"] && held.count == 0)
+        #expect(held.takeExpired(at: .milliseconds(7)).map(\.waiter) == [])
+        #expect(held.takeExpired(at: .milliseconds(8)).map(\.waiter) == ["b"])
+        #expect(held.takeAll().map(\.waiter) == ["c"] && held.count == 0)
     }
 
     @Test(arguments: 0..<20 as Range<UInt64>) func asTheModelSays(seed: UInt64) {
@@ -73,12 +73,12 @@ struct FakeInstant: InstantProtocol {
             case 6, 7:
                 published += UInt64.random(in: 0...9, using: &random)
                 guard let size = TreeSize(published) else { continue }
-                #expect(held.published(size) == take { $0.index < published })
+                #expect(held.take(within: size).map(\.waiter) == take { $0.index < published })
             case 8:
-                #expect(held.expired(at: now) == take { $0.deadline <= now })
+                #expect(held.takeExpired(at: now).map(\.waiter) == take { $0.deadline <= now })
             default:
                 guard Int.random(in: 0..<20, using: &random) == 0 else { continue }
-                #expect(held.removeAll() == take { _ in true })
+                #expect(held.takeAll().map(\.waiter) == take { _ in true })
             }
             #expect(held.count == model.count)
             #expect(held.nextDeadline == model.map(\.deadline).min())

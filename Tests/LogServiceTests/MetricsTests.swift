@@ -18,21 +18,32 @@ import Testing
     static func counted() -> LogMetrics {
         // A name as no policy gives one, which a label has to escape.
         let policy = PolicyMetrics(witnessNames: ["w1", #"a\b"c"# + "\n", "idle"])
-        let metrics = LogMetrics(requestMetricsCount: 2, policy: policy) {
+        let secondaryNames = ["http://a.example:6967", #"http://"b\"#]
+        let metrics = LogMetrics(
+            requestMetricsCount: 2, secondaryNames: secondaryNames, policy: policy
+        ) {
             var counts = ConnectionCounts()
             (counts.open, counts.accepted, counts.refused, counts.malformed) = (1, 2, 3, 4)
             return counts
         }
-        metrics.requests[0].record(.getTreeHead, .ok, nanoseconds: 24_999)
-        metrics.requests[1].record(.getTreeHead, .ok, nanoseconds: 25_000)
-        metrics.requests[1].record(.getTreeHead, .ok, nanoseconds: 25_001)
-        metrics.requests[1].record(.addLeaf, .forbidden, nanoseconds: 9_000_000_000)
-        metrics.committedSize.set(12)
+        metrics.server.requests[0].record(.getTreeHead, .ok, nanoseconds: 24_999)
+        metrics.server.requests[1].record(.getTreeHead, .ok, nanoseconds: 25_000)
+        metrics.server.requests[1].record(.getTreeHead, .ok, nanoseconds: 25_001)
+        metrics.server.requests[1].record(.addLeaf, .forbidden, nanoseconds: 9_000_000_000)
+        metrics.server.committedSize.set(12)
+        metrics.replicatedSize.set(13)
+        metrics.replications.record(.milliseconds(7))
+        metrics.secondaries[0].record(status: 200)
+        metrics.secondaries[0].record(status: 200)
+        metrics.secondaries[0].record(status: nil)
+        metrics.secondaries[0].treeSize.set(14)
+        metrics.secondaries[1].record(status: 500)
+        metrics.secondaries[1].rejections.add(3)
         metrics.signedSize.set(11)
         metrics.publishedSize.set(10)
         metrics.publishedTime.set(1_795_359_750)
-        metrics.commits.record(.milliseconds(3))
-        metrics.committedLeaves.add(7)
+        metrics.server.commits.record(.milliseconds(3))
+        metrics.server.committedLeaves.add(7)
         metrics.signings.record(.seconds(2))
         metrics.signingFailures.add()
         metrics.signingHalted.set(1)
@@ -51,13 +62,52 @@ import Testing
         metrics.invalidSignatures.add(6)
         metrics.heldRequests.add(9)
         metrics.heldRequests.subtract(1)
-        metrics.freeBytes.set(UInt64.max)
+        metrics.server.freeBytes.set(UInt64.max)
+        return metrics
+    }
+
+    /// A secondary's metrics in which everything has been counted.
+    static func countedReplica() -> ReplicaMetrics {
+        let metrics = ReplicaMetrics(requestMetricsCount: 2) { ConnectionCounts() }
+        metrics.server.requests[1].record(.getLeaves, .ok, nanoseconds: 1)
+        metrics.server.committedSize.set(12)
+        metrics.server.commits.record(.milliseconds(3))
+        metrics.server.committedLeaves.add(7)
+        metrics.server.freeBytes.set(1)
+        metrics.recordRequest(status: 404)
+        metrics.recordRequest(status: 200)
+        metrics.recordRequest(status: 404)
+        metrics.recordRequest(status: nil)
+        metrics.isHalted.set(1)
+        metrics.caughtUpTime.set(1_795_359_750)
         return metrics
     }
 
     static func page(_ metrics: LogMetrics) -> [String] {
-        String(decoding: metrics.render(version: "sigsum 0.1.0"), as: UTF8.self)
-            .components(separatedBy: "\n")
+        lines(of: metrics.render(version: "sigsum 0.1.0"))
+    }
+
+    static func lines(of page: [UInt8]) -> [String] {
+        String(decoding: page, as: UTF8.self).components(separatedBy: "\n")
+    }
+
+    /// The pages of both roles, with and without everything counted.
+    enum Page: CaseIterable {
+        case primary, idlePrimary, secondary, idleSecondary
+
+        var bytes: [UInt8] {
+            let version = "sigsum 0.1.0"
+            switch self {
+            case .primary: return counted().render(version: version)
+            case .secondary: return countedReplica().render(version: version)
+            case .idlePrimary:
+                let metrics = LogMetrics(requestMetricsCount: 1) { ConnectionCounts() }
+                return metrics.render(version: version)
+            case .idleSecondary:
+                let metrics = ReplicaMetrics(requestMetricsCount: 1) { ConnectionCounts() }
+                return metrics.render(version: version)
+            }
+        }
     }
 
     @Test(arguments: [
@@ -71,6 +121,15 @@ import Testing
         "commit_duration_seconds_count 1", "committed_leaves_total 7",
         "signing_duration_seconds_sum 2", "signing_duration_seconds_count 1",
         "signing_failures_total 1", "signing_halted 1",
+        "tree_size_leaves{state=\"replicated\"} 13",
+        "replication_duration_seconds_sum 0.007", "replication_duration_seconds_count 1",
+        "secondary_requests_total{secondary=\"http://a.example:6967\",status=\"200\"} 2",
+        "secondary_requests_total{secondary=\"http://a.example:6967\",status=\"none\"} 1",
+        #"secondary_requests_total{secondary="http://\"b\\",status="500"} 1"#,
+        "secondary_tree_size_leaves{secondary=\"http://a.example:6967\"} 14",
+        #"secondary_tree_size_leaves{secondary="http://\"b\\"} 0"#,
+        "secondary_rejected_total{secondary=\"http://a.example:6967\"} 0",
+        #"secondary_rejected_total{secondary="http://\"b\\"} 3"#,
         "leaf_signatures_total{outcome=\"valid\"} 5",
         "leaf_signatures_total{outcome=\"invalid\"} 6", "held_requests 8",
         "store_free_bytes 18446744073709551615",
@@ -107,13 +166,58 @@ import Testing
         #expect(Self.page(Self.counted()).contains("sigsum_log_\(sample)"))
     }
 
+    @Test(arguments: [
+        "build_info{version=\"sigsum 0.1.0\"} 1", "http_connections 0",
+        "http_request_duration_seconds_count"
+            + "{endpoint=\"get-leaves\",status=\"200\"} 1",
+        "tree_size_leaves{state=\"committed\"} 12", "commit_duration_seconds_count 1",
+        "committed_leaves_total 7", "store_free_bytes 1",
+        "replication_requests_total{status=\"200\"} 1",
+        "replication_requests_total{status=\"404\"} 2",
+        "replication_requests_total{status=\"none\"} 1", "replication_halted 1",
+        "replication_caught_up_timestamp_seconds 1795359750",
+    ])
+    func whatASecondaryCounted(sample: String) {
+        #expect(Self.lines(of: Page.secondary.bytes).contains("sigsum_log_\(sample)"))
+    }
+
+    /// Of states that a node does not have it says nothing.
+    @Test func treeSizes() {
+        for (page, states) in [
+            (Page.primary, ["committed", "replicated", "signed", "published"]),
+            (.idlePrimary, ["committed", "signed", "published"]), (.secondary, ["committed"]),
+        ] {
+            let prefix = "sigsum_log_tree_size_leaves{state=\""
+            let found = Self.lines(of: page.bytes).filter { $0.hasPrefix(prefix) }
+                .map { String($0.dropFirst(prefix.count).prefix { $0 != "\"" }) }
+            #expect(found == states)
+        }
+    }
+
+    /// docs/metrics.md has a row for every family of a role, with its type, and no other.
+    @Test func everyFamilyIsDocumented() throws {
+        let document = try String(
+            contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+                .appending(path: "../../docs/metrics.md"), encoding: .utf8)
+        func rows(_ heading: String) -> [String] {
+            let section =
+                document.components(separatedBy: "\n## ")
+                .first { $0.hasPrefix(heading + "\n") } ?? ""
+            return section.matches(of: /\n\| `(\w+)({[\w,]*})?` \| (\w+) \|/)
+                .map { "\($0.output.1) \($0.output.3)" }
+        }
+        for (page, heading) in [(Page.idlePrimary, "A primary"), (.idleSecondary, "A secondary")] {
+            let prefix = "# TYPE sigsum_log_"
+            let families = Self.lines(of: page.bytes).filter { $0.hasPrefix(prefix) }
+                .map { String($0.dropFirst(prefix.count)) }
+            #expect(families.sorted() == (rows("Every node") + rows(heading)).sorted())
+        }
+    }
+
     /// Every family has its two lines, once, before its samples, which stand together; names and
     /// kinds follow the conventions; buckets only grow.
-    @Test(arguments: [true, false]) func format(isCounted: Bool) throws {
-        let metrics =
-            isCounted
-            ? Self.counted() : LogMetrics(requestMetricsCount: 1) { ConnectionCounts() }
-        var lines = Self.page(metrics)
+    @Test(arguments: Page.allCases) func format(page: Page) throws {
+        var lines = Self.lines(of: page.bytes)
         #expect(lines.removeLast() == "")
         var families: Set<String> = []
         var (family, kind) = ("", "")
@@ -193,11 +297,9 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: promtool != nil, "promtool is not installed"), arguments: [true, false])
-    func promtoolIsContent(isCounted: Bool) throws {
-        let metrics =
-            isCounted
-            ? Self.counted() : LogMetrics(requestMetricsCount: 1) { ConnectionCounts() }
+    @Test(
+        .enabled(if: promtool != nil, "promtool is not installed"), arguments: Page.allCases)
+    func promtoolIsContent(page: Page) throws {
         let process = Process()
         let (input, output) = (Pipe(), Pipe())
         process.executableURL = URL(fileURLWithPath: try #require(Self.promtool))
@@ -207,7 +309,7 @@ import Testing
         process.standardError = output
         try process.run()
         try input.fileHandleForWriting.write(
-            contentsOf: Data(metrics.render(version: "sigsum 0.1.0")))
+            contentsOf: Data(page.bytes))
         try input.fileHandleForWriting.close()
         let complaints = try output.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()

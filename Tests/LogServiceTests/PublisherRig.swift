@@ -125,7 +125,7 @@ struct PublisherRig {
                 minInterval: setup.minInterval, requestsPerDay: setup.requestsPerDay),
             witnesses: setup.policy.witnesses, records: setup.records,
             signed: try Material.published(setup.signed), published: setup.published,
-            committedSize: try Material.tree(setup.committed).treeHead.size, now: now,
+            replicatedSize: try Material.tree(setup.committed).treeHead.size, now: now,
             unixMilliseconds: 1000 * unixSecondsAtZero)
     }
 
@@ -198,7 +198,7 @@ struct PublisherRig {
 
     mutating func commit(_ size: Int) throws {
         committed = size
-        publisher.committed(try Material.tree(size).treeHead.size)
+        publisher.replicated(try Material.tree(size).treeHead.size)
         try pull()
     }
 

@@ -193,7 +193,7 @@ struct Simulation {
         let isBusy = Int(now.offset / .seconds(10)) % 2 == 0
         let wait = isBusy ? 1_000 : 10_000
         stored.committed = min(stored.committed + Int.random(in: 1...3, using: &random), 600)
-        if let size = TreeSize(UInt64(stored.committed)) { process?.publisher.committed(size) }
+        if let size = TreeSize(UInt64(stored.committed)) { process?.publisher.replicated(size) }
         schedule(.leaves, after: .milliseconds(Int.random(in: 1...wait, using: &random)))
     }
 
@@ -238,7 +238,7 @@ struct Simulation {
         let publisher = Publisher(
             settings, witnesses: policy.witnesses, records: stored.records, signed: signed,
             published: stored.published,
-            committedSize: try Material.tree(stored.committed).treeHead.size, now: now,
+            replicatedSize: try Material.tree(stored.committed).treeHead.size, now: now,
             unixMilliseconds: unixMilliseconds)
         process = Process(
             publisher: publisher, firstHead: stored.signed, shown: stored.published)

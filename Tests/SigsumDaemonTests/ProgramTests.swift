@@ -125,7 +125,7 @@ struct ProgramTests {
             ),
             (
                 "sigsum-log-secondary", ["--key-file=k", "--primary-url=http://a"],
-                "sigsum-log-secondary: primary-url: sigsum 0.1.0 does not have this feature yet"
+                "sigsum-log-secondary: key-file: k: No such file or directory"
             ),
             (
                 "sigsum-mktree", ["--mode=a\nb"],

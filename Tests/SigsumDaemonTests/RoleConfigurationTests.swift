@@ -154,7 +154,6 @@ struct RoleConfigurationTests {
         arguments: [
             ("primary.rate-limit-file = \"p\"", "rate-limit-file"),
             ("primary.allow-test-domain = true", "allow-test-domain"),
-            (two, "secondary-url or [[primary.secondary]]"),
         ])
     func missingFeature(text: String, name: String) throws {
         #expect(
@@ -175,9 +174,6 @@ struct RoleConfigurationTests {
         settings.primaryURL = try HTTPURL(parsing: "http://a/")
         let secondary = try SecondaryConfiguration(settings)
         #expect(secondary.primaryURL.description == "http://a")
-        #expect(
-            unsupported(in: secondary)
-                == ConfigurationError("primary-url: sigsum 0.1.0 does not have this feature yet"))
     }
 
     @Test("mktree", arguments: MktreeConfiguration.Mode.allCases)

@@ -144,13 +144,12 @@ import Testing
         #expect(moments.count == 9)
         for moment in moments { try check(moment) }
     }
+}
 
-    /// The first two pages of `folder`'s data file become those of `older`.
-    private func restoreMetaPages(
-        of folder: TemporaryFolder, from older: TemporaryFolder
-    ) throws {
-        let pages = try Data(contentsOf: URL(filePath: older.data)).prefix(2 * 4096)
-        let rest = try Data(contentsOf: URL(filePath: folder.data)).dropFirst(2 * 4096)
-        try (pages + rest).write(to: URL(filePath: folder.data))
-    }
+/// The first two pages of `folder`'s data file become those of `older`: a commit that was cut off
+/// before its meta page.
+func restoreMetaPages(of folder: TemporaryFolder, from older: TemporaryFolder) throws {
+    let pages = try Data(contentsOf: URL(filePath: older.data)).prefix(2 * 4096)
+    let rest = try Data(contentsOf: URL(filePath: folder.data)).dropFirst(2 * 4096)
+    try (pages + rest).write(to: URL(filePath: folder.data))
 }

@@ -158,7 +158,30 @@ struct StartCase: CustomTestStringConvertible, Sendable {
         StartCase(
             "local-tree, an sth file, no store", startup: localTree, sth: Head(3),
             .refuses("there is no store in")),
+        StartCase(
+            "a secondary's store, an sth file", sth: Head(10), store: copy(10),
+            .refuses("a secondary's, not a primary's: to promote it, run sigsum mktree --mode=loc")),
+        StartCase(
+            "a secondary's store, empty", startup: empty, store: copy(0),
+            .refuses("is a secondary's, not a primary's: to promote it, run")),
+        StartCase("a promotion", startup: localTree, store: copy(300), .starts(300)),
+        StartCase(
+            "a promotion cut off before the store was this log's", startup: localTree,
+            sth: Head(300), store: copy(300), .starts(300)),
+        StartCase(
+            "a promotion, the copy went on meanwhile", startup: localTree, sth: Head(299),
+            store: copy(300), .refuses("remove the sth file or the startup file")),
+        StartCase(
+            "a promotion, the copy is behind", startup: localTree, sth: Head(301),
+            store: copy(300), .refuses("it is behind")),
+        StartCase(
+            "a promotion of nothing", startup: localTree, store: copy(0),
+            .refuses("has no leaves: check store-dir")),
     ]
+
+    private static func copy(_ leaves: Int) -> StoredTree {
+        StoredTree(leaves: leaves, identity: secondaryIdentity)
+    }
 
     static let further = [
         StartCase(
@@ -196,16 +219,6 @@ struct StartCase: CustomTestStringConvertible, Sendable {
             "empty, another log's store", startup: empty, store: StoredTree(), signer: .other,
             .refuses("belongs to the log with key hash")),
         StartCase(
-            "a secondary's store", sth: Head(10),
-            store: StoredTree(
-                leaves: 12, identity: StoreIdentity(role: .secondary, logKeyHash: nil)),
-            .refuses("is a secondary's, not a primary's")),
-        StartCase(
-            "local-tree, a secondary's store", startup: localTree,
-            store: StoredTree(
-                leaves: 12, identity: StoreIdentity(role: .secondary, logKeyHash: nil)),
-            .refuses("is a secondary's, not a primary's")),
-        StartCase(
             "local-tree, the record of another tree", startup: localTree,
             store: StoredTree(leaves: 300, recorded: Head(200, rootOf: 199)),
             .refuses("the first 200 leaves have root hash")),
@@ -216,6 +229,20 @@ struct StartCase: CustomTestStringConvertible, Sendable {
             "local-tree, the sth file of another tree", startup: localTree,
             sth: Head(300, rootOf: 299), store: StoredTree(leaves: 300),
             .refuses("the first 300 leaves have root hash")),
+        StartCase(
+            "a promotion, the sth file of another tree", startup: localTree,
+            sth: Head(300, rootOf: 299), store: copy(300),
+            .refuses("the first 300 leaves have root hash")),
+        StartCase(
+            "a promotion, the sth file signed by another key", startup: localTree,
+            sth: Head(300, by: .other), store: copy(300),
+            .refuses("was not signed by this log's key")),
+        StartCase(
+            "a promotion, no agent", startup: localTree, store: copy(300), signer: .failing,
+            .refuses("no signature: the agent is gone")),
+        StartCase(
+            "a promotion, an agent with another key", startup: localTree, store: copy(300),
+            signer: .lying, .refuses("no signature: the signature made is not one of the key")),
         StartCase(
             "local-tree, an empty store", startup: localTree, store: StoredTree(), .starts(0)),
         StartCase(
@@ -228,7 +255,7 @@ struct StartCase: CustomTestStringConvertible, Sendable {
         StartCase(
             "a published head ahead of the store", sth: Head(10),
             store: StoredTree(leaves: 12, recorded: Head(10), published: Head(13)),
-            .refuses("the published tree has more leaves than the store")),
+            .refuses("of a tree of 13 leaves only 12 are stored")),
         StartCase(
             "a published head signed by another key", sth: Head(10),
             store: StoredTree(leaves: 12, recorded: Head(10), published: Head(8, by: .other)),
@@ -269,11 +296,11 @@ struct StartCase: CustomTestStringConvertible, Sendable {
 
 /// A start in `folder`.
 func start(
-    in folder: TemporaryFolder, signer: TestSigner = .log
+    in folder: TemporaryFolder, signer: TestSigner = .log, report: (String) -> Void = { _ in }
 ) throws(TreeHeadError) -> PrimaryStart {
     try PrimaryStart(
         backend: .lmdb(folder: folder.store), signedTreeHeadPath: folder.sth, signer: signer,
-        release: "test")
+        release: "test", report: report)
 }
 
 @Suite struct PrimaryStartTests {
@@ -309,6 +336,7 @@ func start(
         }
         #expect(recorded == expected)
         _ = try started.store.audit(heads: [("the sth file", expected.treeHead)])
+        #expect(started.store.identity == TestSigner.log.identity)
         // A second start is refused for as long as this one lives.
         let second = words { try start(in: folder, signer: signer) }
         #expect(second.contains("is in use by another process"))

@@ -2,8 +2,6 @@
 
 // What is counted of each witness, and of the quorum.
 
-internal import Synchronization
-
 /// The counters of one witness.
 package final class WitnessMetrics: Sendable {
     /// The name in the policy file, printable.
@@ -18,7 +16,7 @@ package final class WitnessMetrics: Sendable {
     package let oddTimes = Gauge()
     /// Requests saved up for new leaves.
     package let requestsLeft = Gauge()
-    private let statuses = Mutex<[Int: UInt64]>([:])
+    private let statuses = StatusCounts()
 
     /// Without records.
     package init(name: String) {
@@ -28,13 +26,10 @@ package final class WitnessMetrics: Sendable {
     /// Records a request and what it was answered with; nil when there was no whole answer.
     package func record(status: Int?, _ duration: Duration) {
         requests.record(duration)
-        statuses.withLock { $0[status ?? 0, default: 0] += 1 }
+        statuses.record(status: status)
     }
 
-    var countsByStatus: [(status: String, count: UInt64)] {
-        statuses.withLock { $0 }.sorted { $0.key < $1.key }
-            .map { (status: $0.key == 0 ? "none" : String($0.key), count: $0.value) }
-    }
+    var countsByStatus: [(status: String, count: UInt64)] { statuses.byStatus }
 }
 
 /// The counters of a policy: its witnesses and its quorum.

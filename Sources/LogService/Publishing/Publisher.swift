@@ -23,7 +23,7 @@ package struct Publisher<Instant: InstantProtocol>: Sendable
 where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// What is to be done. Each step is told back to the publisher when it is done.
     package enum Step: Sendable {
-        /// Sign the committed tree: ``signed(_:tree:now:)`` or ``signingFailed(now:)``.
+        /// Sign what is replicated: ``signed(_:tree:now:)`` or ``signingFailed(now:)``.
         case sign
         /// Send a request to a witness: ``answered(_:_:now:unixSeconds:)``.
         case ask(WitnessRequest<Instant>)
@@ -62,10 +62,10 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// theirs, and they may come back: with what is left of their budgets.
     let formerRecords: [WitnessRecord]
 
-    /// The tree head signed last, and the leaves that are known to be committed.
+    /// The tree head signed last, and the leaves that may be signed.
     package private(set) var signed: SignedTreeHead
     private var tree: TreeSnapshot
-    private var committedSize: TreeSize
+    private var replicatedSize: TreeSize
     /// The cosignatures over it since the start, by witness, with the time at which they came.
     var collected: [Int: (cosignature: Cosignature, at: Instant)] = [:]
 
@@ -95,17 +95,17 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     ///   - records: what was remembered of witnesses, these or others.
     ///   - signed: the tree head signed last.
     ///   - published: the one that is shown, nil for none.
-    ///   - committedSize: the number of committed leaves.
+    ///   - replicatedSize: the leaves that are durable here and on the required secondaries.
     ///   - unixMilliseconds: the time of day, which stored budgets are reckoned by.
     package init(
         _ settings: Settings, witnesses: [Policy.Witness], records: [WitnessRecord],
-        signed: PublishedTree, published: PublishedTree?, committedSize: TreeSize, now: Instant,
+        signed: PublishedTree, published: PublishedTree?, replicatedSize: TreeSize, now: Instant,
         unixMilliseconds: UInt64
     ) {
         self.settings = settings
         self.signed = signed.head.signedTreeHead
         tree = signed.tree
-        self.committedSize = committedSize
+        self.replicatedSize = replicatedSize
         self.published = published
         shown = published?.head
         self.witnesses = witnesses.map { witness in
@@ -130,12 +130,12 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     // MARK: What happens
 
-    /// The committed tree has grown.
-    package mutating func committed(_ size: TreeSize) {
-        committedSize = max(committedSize, size)
+    /// More leaves are durable, here and on the required secondaries.
+    package mutating func replicated(_ size: TreeSize) {
+        replicatedSize = max(replicatedSize, size)
     }
 
-    /// The committed tree was signed, and the signature is on disk: a round for it begins.
+    /// What is replicated was signed, and the signature is on disk: a round for it begins.
     package mutating func signed(_ signed: SignedTreeHead, tree: TreeSnapshot, now: Instant) {
         precondition(isSigning && signed.treeHead == tree.treeHead)
         precondition(signed.treeHead.size >= self.signed.treeHead.size)
@@ -143,7 +143,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         if signed.treeHead != self.signed.treeHead { collected = [:] }
         self.signed = signed
         self.tree = tree
-        committed(signed.treeHead.size)
+        replicated(signed.treeHead.size)
         begin(.leaves, now: now)
     }
 
@@ -237,7 +237,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     // MARK: Rounds
 
     private var isPublished: Bool { published?.tree.treeHead == signed.treeHead }
-    private var hasNewLeaves: Bool { committedSize > signed.treeHead.size }
+    private var hasNewLeaves: Bool { replicatedSize > signed.treeHead.size }
 
     private mutating func begin(_ purpose: RequestBudget<Instant>.Purpose, now: Instant) {
         endRound()

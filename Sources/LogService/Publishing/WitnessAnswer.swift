@@ -66,7 +66,7 @@ package enum WitnessAnswer: Hashable, Sendable {
         case 409:
             guard contentType == CheckpointConflict.contentType else {
                 self = .conflict(
-                    reason: "answered 409 \(Self.firstLine(of: body)) without "
+                    reason: "answered 409 \(FormatError.quotedLine(of: body)) without "
                         + "\(CheckpointConflict.contentType)")
                 return
             }
@@ -78,14 +78,7 @@ package enum WitnessAnswer: Hashable, Sendable {
         case 422:
             self = .inconsistent
         default:
-            self = .failed(reason: "answered \(status) \(Self.firstLine(of: body))")
+            self = .failed(reason: "answered \(status) \(FormatError.quotedLine(of: body))")
         }
-    }
-
-    /// What a person wrote there, if it is short, for the log.
-    private static func firstLine(of body: Span<UInt8>) -> String {
-        var end = 0
-        while end < body.count, body[end] != 0x0A { end += 1 }
-        return FormatError.quoted(body.extracting(..<end))
     }
 }

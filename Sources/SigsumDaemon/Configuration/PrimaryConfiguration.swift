@@ -3,7 +3,6 @@
 // What a primary is told, complete and consistent: whoever has this value need not look again.
 
 import SystemPackage
-import TileStore
 
 /// The configuration of `sigsum primary`.
 struct PrimaryConfiguration: Sendable, Equatable {
@@ -84,15 +83,5 @@ struct PrimaryConfiguration: Sendable, Equatable {
             throw settings.error(.secondaryQuorum, "\(quorum) of \(secondaries) cannot be reached")
         }
         return quorum
-    }
-}
-
-extension PrimaryConfiguration {
-    /// The backend as the store knows it.
-    var storeBackend: TileStore.Backend {
-        switch server.backend {
-        case .lmdb: .lmdb(folder: server.storeDirectory.string)
-        case .ephemeral: .ephemeral
-        }
     }
 }

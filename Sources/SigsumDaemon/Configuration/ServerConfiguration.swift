@@ -3,6 +3,7 @@
 // What both servers, primary and secondary, are told.
 
 import SystemPackage
+import TileStore
 
 /// The part of the configuration that is the same for primary and secondary.
 struct ServerConfiguration: Sendable, Equatable {
@@ -40,5 +41,13 @@ struct ServerConfiguration: Sendable, Equatable {
         storeDirectory = settings.storeDirectory
         threads = settings.threads
         file = settings.file
+    }
+
+    /// The backend as the store knows it.
+    var storeBackend: TileStore.Backend {
+        switch backend {
+        case .lmdb: .lmdb(folder: storeDirectory.string)
+        case .ephemeral: .ephemeral
+        }
     }
 }

@@ -9,17 +9,8 @@ func unsupported(in configuration: PrimaryConfiguration) -> ConfigurationError? 
     let missing: [(name: String, isUsed: Bool)] = [
         (SettingKey.rateLimitFile.name, configuration.rateLimitFile != nil),
         (SettingKey.allowTestDomain.name, configuration.allowsTestDomain),
-        // secondary-quorum is an error without one.
-        ("secondary-url or [[primary.secondary]]", !configuration.secondaries.isEmpty),
     ]
-    return missing.first(where: \.isUsed).map { unsupported($0.name) }
-}
-
-/// The secondary role as a whole is missing.
-func unsupported(in configuration: SecondaryConfiguration) -> ConfigurationError {
-    unsupported(SettingKey.primaryURL.name)
-}
-
-private func unsupported(_ name: String) -> ConfigurationError {
-    ConfigurationError("\(name): \(Version.line) does not have this feature yet")
+    return missing.first(where: \.isUsed).map {
+        ConfigurationError("\($0.name): \(Version.line) does not have this feature yet")
+    }
 }

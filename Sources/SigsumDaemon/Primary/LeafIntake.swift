@@ -39,6 +39,9 @@ struct SubmissionWaiter: Sendable {
     }
 }
 
+/// An add-leaf request, and where the leaf that it brought is.
+typealias CommittedWaiter = HeldSubmissions<MonotonicInstant, SubmissionWaiter>.Entry
+
 extension RequestMetrics {
     /// Records a request that was answered at `end`.
     func record(
@@ -96,15 +99,20 @@ final class LeafIntake: Sendable {
     private let finished = Atomic<Int>(0)
     /// Why new leaves are refused at the moment; they are taken when it is empty.
     private let obstacles: Mutex<Obstacles>
+    private let replicated: ReplicatedSize
     private let writer: LeafWriter
     private let metrics: LogMetrics
 
     /// An intake that verifies on `verifiers`, at least one, and commits through `writer`.
     ///
-    /// - Parameter isPublished: false: leaves are refused until ``setPublished()``.
+    /// - Parameters:
+    ///   - replicated: which committed leaves count as logged.
+    ///   - isPublished: false: leaves are refused until ``setPublished()``.
     init(
-        verifiers: [ThreadExecutor], writer: LeafWriter, metrics: LogMetrics, isPublished: Bool
+        verifiers: [ThreadExecutor], writer: LeafWriter, replicated: ReplicatedSize,
+        metrics: LogMetrics, isPublished: Bool
     ) {
+        self.replicated = replicated
         obstacles = Mutex(Obstacles(isUnpublished: !isPublished))
         precondition(!verifiers.isEmpty)
         state = Mutex(State(idleVerifiers: verifiers, verifierCount: verifiers.count))
@@ -146,9 +154,19 @@ final class LeafIntake: Sendable {
         }
     }
 
-    /// The answer to a leaf that is committed and not published: durable, which is what 200 says,
-    /// unless it is unknown whether its tree will ever be published. From any thread.
-    var answerToCommitted: AddLeafAnswer { obstacles.withLock { $0.standstill } ?? .logged }
+    /// The answer to a leaf that is committed and not published: that it is logged, if the
+    /// secondaries have it, unless it is unknown whether its tree will ever be published. From any
+    /// thread.
+    func answer(toCommitted index: LeafIndex) -> AddLeafAnswer {
+        if let standstill = obstacles.withLock({ $0.standstill }) { return standstill }
+        return replicated.covers(index) ? .logged : .accepted
+    }
+
+    /// Answers requests for committed leaves as things stand now.
+    func answer(_ waiting: [CommittedWaiter]) {
+        let groups = Dictionary(grouping: waiting) { answer(toCommitted: $0.index) }
+        for (answer, group) in groups { SubmissionWaiter.answer(group.map(\.waiter), answer) }
+    }
 
     /// Refuses new leaves for as long as the disk is nearly full.
     func setDiskNearlyFull(_ isNearlyFull: Bool) {
@@ -170,14 +188,32 @@ final class LeafIntake: Sendable {
         state.withLock { $0.table.takeBatch(countMax: Self.batchCountMax) }
     }
 
-    /// Answers all who wait for the leaves of `batch`, which is committed, or is not to be.
-    func finish(_ batch: [HashedLeaf], _ answer: AddLeafAnswer) {
-        let waiters = state.withLock { state in
+    /// Answers all who wait for the leaves of `batch`, which is not to be committed.
+    func refuse(_ batch: [HashedLeaf], _ answer: AddLeafAnswer) {
+        SubmissionWaiter.answer(Array(finish(batch).joined()), answer)
+    }
+
+    /// Answers those who wait for the leaves of `batch`, which is committed, one leaf at each of
+    /// `places`; returns those who are to wait for the secondaries.
+    func finish(_ batch: [HashedLeaf], at places: [AppendedLeaf]) -> [CommittedWaiter] {
+        var settled: [AddLeafAnswer: [SubmissionWaiter]] = [:]
+        var waiting: [CommittedWaiter] = []
+        for (place, waiters) in zip(places, finish(batch)) {
+            switch answer(toCommitted: place.index) {
+            case .accepted: waiting += waiters.map { (index: place.index, waiter: $0) }
+            case let answer: settled[answer, default: []] += waiters
+            }
+        }
+        for (answer, waiters) in settled { SubmissionWaiter.answer(waiters, answer) }
+        return waiting
+    }
+
+    private func finish(_ batch: [HashedLeaf]) -> [[SubmissionWaiter]] {
+        state.withLock { state in
             let waiters = state.table.finish(batch)
             finished.store(state.table.finishedCount, ordering: .releasing)
             return waiters
         }
-        SubmissionWaiter.answer(Array(waiters.joined()), answer)
     }
 
     /// Whether there is a batch that the writer is to be called for: asked, and acted on, after

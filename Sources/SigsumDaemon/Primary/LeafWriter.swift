@@ -26,15 +26,17 @@ actor LeafWriter {
 
     private let store: TileStore
     private let writer: StoreWriter
-    private let metrics: LogMetrics
-    private let onCommit: @Sendable (TreeSize) -> Void
+    private let metrics: ServerMetrics
+    private let onCommit: @Sendable (TreeSize, [CommittedWaiter]) -> Void
     private var spaceCheckedAt: MonotonicInstant?
 
-    /// A writer on `executor`, which nothing else must use. `onCommit` is called on its thread with
-    /// the new size after each commit.
+    /// A writer on `executor`, which nothing else must use.
+    ///
+    /// - Parameter onCommit: called on its thread after each commit with the new size, and those who
+    ///   wait for the secondaries to have their leaf.
     init(
-        _ store: TileStore, executor: ThreadExecutor, metrics: LogMetrics,
-        onCommit: @escaping @Sendable (TreeSize) -> Void
+        _ store: TileStore, executor: ThreadExecutor, metrics: ServerMetrics,
+        onCommit: @escaping @Sendable (TreeSize, [CommittedWaiter]) -> Void
     ) throws(StoreError) {
         self.executor = executor
         self.store = store
@@ -85,7 +87,7 @@ actor LeafWriter {
         if metrics.freeBytes.current >= Self.freeBytesMin {
             commit(batch, from: intake, begun: begun)
         } else {
-            intake.finish(batch, .unavailable(.diskNearlyFull))
+            intake.refuse(batch, .unavailable(.diskNearlyFull))
         }
         // One batch at a time: others want this thread too, to publish.
         if intake.callWriter() { commitSoon(from: intake) }
@@ -93,8 +95,9 @@ actor LeafWriter {
 
     private func commit(_ batch: [HashedLeaf], from intake: LeafIntake, begun: MonotonicInstant) {
         let sizeBefore = writer.treeHead.size
+        let places: [AppendedLeaf]
         do throws(StoreError) {
-            _ = try writer.append(batch)
+            places = try writer.append(batch)
         } catch {
             // What is on the device now is for the next start to find out.
             Fatal.end("\(error)")
@@ -105,7 +108,7 @@ actor LeafWriter {
         metrics.committedSize.set(size.value)
         // Durable from here on; and a signing that begins after an answer asks this actor for the
         // tree.
-        intake.finish(batch, .logged)
-        if size > sizeBefore { onCommit(size) }
+        let waiting = intake.finish(batch, at: places)
+        if size > sizeBefore || !waiting.isEmpty { onCommit(size, waiting) }
     }
 }

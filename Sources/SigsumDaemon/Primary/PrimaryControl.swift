@@ -2,7 +2,7 @@
 //
 // Publishing: does what the publisher decides, step by step, each step done before the next begins:
 //
-//     1. the committed tree, from the writer
+//     1. the committed tree, from the writer; of it, what the required secondaries hold
 //     2. read back, sign, sth file       (a crash before: nothing happened; after: start-up goes
 //                                        on from the new head)
 //     3. ask the witnesses               (until their quorum nobody else sees the head)
@@ -39,6 +39,7 @@ actor PrimaryControl {
         let writer: LeafWriter
         let signing: TreeHeadSigning
         let intake: LeafIntake
+        let replicated: ReplicatedSize
         let board: PublicationBoard
         let metrics: LogMetrics
         let logKey: PublicKey
@@ -89,10 +90,10 @@ actor PrimaryControl {
         perform { $0.advance() }
     }
 
-    /// The committed tree has grown.
-    nonisolated func committed(_ size: TreeSize) {
+    /// More leaves may be signed.
+    nonisolated func replicated(_ size: TreeSize) {
         perform { control in
-            control.publisher.committed(size)
+            control.publisher.replicated(size)
             control.advance()
         }
     }
@@ -142,8 +143,11 @@ actor PrimaryControl {
 
     private func sign() async {
         let begun = MonotonicInstant.now()
+        // From before the tree: whoever was told till now that a leaf is logged finds it below.
+        let limit = parts.replicated.current
         do throws(TreeHeadError) {
-            let tree = await parts.writer.snapshot()
+            let committed = await parts.writer.snapshot()
+            let tree = try await parts.signing.beginning(of: committed, atMost: limit)
             let signed = try await parts.signing.sign(tree.treeHead)
             let now = MonotonicInstant.now()
             parts.metrics.signings.record(begun.duration(to: now))

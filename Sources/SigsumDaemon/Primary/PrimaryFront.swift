@@ -84,7 +84,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
 
     /// Answers everything that is held, as the process is about to end; from any thread.
     func releaseAll() {
-        reactor.post { self.release(self.held.removeAll(), self.intake.answerToCommitted) }
+        reactor.post { self.release(self.held.takeAll()) }
     }
 
     private func waiter(
@@ -109,9 +109,9 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     }
 
     private func hold(_ waiter: SubmissionWaiter, for index: LeafIndex) {
-        let answer = intake.answerToCommitted
+        let answer = intake.answer(toCommitted: index)
         let deadline = reactor.now.advanced(by: addLeafWait)
-        guard answer == .logged, held.hold(waiter, for: index, until: deadline) else {
+        guard answer.isWorthWaiting, held.hold(waiter, for: index, until: deadline) else {
             return waiter.answer(answer)
         }
         metrics.heldRequests.add()
@@ -122,13 +122,15 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
 
     private func releasePublished() {
         guard held.count > 0, let size = answers.publishedSize else { return }
-        release(held.published(size), .logged)
+        let published = held.take(within: size)
+        metrics.heldRequests.subtract(UInt64(published.count))
+        SubmissionWaiter.answer(published.map(\.waiter), .logged)
     }
 
-    private func release(_ waiters: [SubmissionWaiter], _ answer: AddLeafAnswer) {
-        guard !waiters.isEmpty else { return }
-        metrics.heldRequests.subtract(UInt64(waiters.count))
-        SubmissionWaiter.answer(waiters, answer)
+    /// Answers those who are not held any longer, whether published or not.
+    private func release(_ waiting: [CommittedWaiter]) {
+        metrics.heldRequests.subtract(UInt64(waiting.count))
+        intake.answer(waiting)
     }
 
     /// One timer, for the first deadline; those after it are not earlier.
@@ -136,7 +138,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
         guard timer == nil, let deadline = held.nextDeadline else { return }
         timer = reactor.schedule(at: deadline) { [self] in
             timer = nil
-            release(held.expired(at: reactor.now), intake.answerToCommitted)
+            release(held.takeExpired(at: reactor.now))
             arrangeTimer()
         }
     }

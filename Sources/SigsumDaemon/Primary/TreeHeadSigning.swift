@@ -3,6 +3,7 @@
 // The thread that signs tree heads: it reads leaves back, waits for the signer, which may be a slow
 // agent, and for the device.
 
+import MerkleLog
 import Reactor
 import SigsumFormats
 import TileStore
@@ -16,6 +17,7 @@ actor TreeHeadSigning {
     }
 
     private let keeper: TreeHeadKeeper
+    private let reader: StoreReader
 
     /// Goes on where `start` ended, signing with `signer` on `executor`.
     init(
@@ -24,6 +26,17 @@ actor TreeHeadSigning {
         self.executor = executor
         keeper = try TreeHeadKeeper(
             last: start.lastSigned, files: start.files, signer: signer, store: start.store)
+        reader = try StoreReader(start.store)
+    }
+
+    /// The tree of the first `sizeMax` leaves of `committed`; all of it without a limit.
+    func beginning(
+        of committed: TreeSnapshot, atMost sizeMax: TreeSize?
+    ) throws(TreeHeadError) -> TreeSnapshot {
+        guard let sizeMax, sizeMax < committed.treeHead.size else { return committed }
+        do throws(StoreError) { return try reader.snapshot(of: sizeMax) } catch {
+            throw .store(error)
+        }
     }
 
     /// See ``TreeHeadKeeper/sign(_:)``.

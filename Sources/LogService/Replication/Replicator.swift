@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// What a secondary asks its primary for, and when, and which leaves go to the store. A value: what
+// happened and the time go in, the next step comes out. Whoever drives it sends and stores.
+//
+//     compare   after the start, a failure or a lost connection: the primary's leaf at the place of
+//               the last one here must be that one, before anything is appended
+//     confirm   the primary seems to have fewer leaves than there are here: is it a log at all?
+//     copy      leaves from the end of what is here on. Far behind on several lanes at once, as far
+//               as the primary is known to go; else one request, which the primary may hold until
+//               there is more
+//     halt      the primary's tree is another one, or shorter. Nothing is ever rolled back, so there
+//               is nothing left to do in this process
+//
+// Whatever fails begins again with `compare`, and answers to earlier requests do not count any more.
+
+package import MerkleLog
+package import SigsumFormats
+
+/// Decides what to ask the primary for and what to append to the store.
+package struct Replicator<Instant: InstantProtocol>: Sendable
+where Instant: Sendable, Instant.Duration == Swift.Duration {
+    /// What is to be done. Each step is told back to the replicator when it is done.
+    package enum Step: Sendable {
+        /// Send a request to the primary: ``answered(_:_:now:)``.
+        case fetch(LeafRequest)
+        /// Append the leaves, which the tree of that size does not have, in order and durably:
+        /// ``appended(now:)``, ``appendRepeated(at:knownAt:)`` or ``appendPostponed(reason:now:)``.
+        case append([Leaf], at: TreeSize)
+        /// Nothing, before that time or until something happens.
+        case wait(until: Instant?)
+    }
+
+    /// What the configuration says.
+    package struct Settings: Sendable {
+        let interval: Swift.Duration
+        let laneCount: Int
+
+        /// - Parameters:
+        ///   - interval: how often a primary is asked that does not hold requests.
+        ///   - laneCount: how many requests may be out at once, at least 1.
+        package init(interval: Swift.Duration, laneCount: Int = 4) {
+            precondition(laneCount > 0)
+            self.interval = max(interval, .milliseconds(10))
+            self.laneCount = laneCount
+        }
+    }
+
+    enum Phase: Sendable {
+        case compare
+        case confirm
+        case copy
+    }
+
+    /// A request on its way.
+    struct Lane: Sendable {
+        let request: LeafRequest
+        let begun: Instant
+    }
+
+    /// Leaves on their way to the store, taken from the window of that attempt.
+    struct Appending: Sendable {
+        let leaves: [Leaf]
+        let attempt: Int
+    }
+
+    /// New requests are made up to so many leaves after the store's last. Their answers add one
+    /// request's leaves at most: 24 MiB of leaves in all.
+    static var windowLeavesMax: UInt64 { 2 * LeafRequest.leafCountMax }
+    static var windowPiecesMax: Int { 256 }
+    /// Answers are joined up to so many leaves for one append.
+    static var appendLeavesMax: Int { 16_384 }
+    /// A primary that holds requests, and has nothing, is not asked more often than that.
+    static var heldRequestSpacing: Swift.Duration { .milliseconds(100) }
+
+    let settings: Settings
+    /// The number of leaves that are durable here.
+    package internal(set) var size: TreeSize
+    var lastLeaf: Leaf?
+    var phase = Phase.compare
+    /// Counts the beginnings with ``Phase/compare``.
+    var attempt = 0
+    var lanes: [Lane?]
+    var window: LeafWindow
+    var appending: Appending?
+
+    /// In this attempt: the primary has at least so many leaves,
+    var knownSize: UInt64 = 0
+    /// gives so many at most in an answer, if that is known,
+    var batchCount: UInt64?
+    /// and has said where its tree ends.
+    var hasReachedEnd = false
+    var search: EndSearch?
+    var hasSearched = false
+    /// What the last search found, in whatever attempt.
+    var estimatedSize: UInt64 = 0
+
+    /// Nothing is asked before that time, and nothing appended before that.
+    var askNotBefore: Instant?
+    var appendNotBefore: Instant?
+    /// When the end of the tree is to be asked for again.
+    var pollAt: Instant?
+    /// Failures since there was something of use, and refusals of the store since it took leaves.
+    var failureCount = 0
+    var postponedCount = 0
+    /// Whether one attempt may end without counting as a failure.
+    var isExcused = true
+    var isCaughtUpDue = true
+    var progressMark: (size: TreeSize, at: Instant)
+
+    /// Nothing is copied any more, for as long as the process lives.
+    package internal(set) var isHalted = false
+    /// What an operator may want to know of; whoever drives the replicator takes them out.
+    package var notices: [ReplicatorNotice] = []
+
+    /// Begins with comparing the last leaf.
+    ///
+    /// - Parameters:
+    ///   - size: the number of leaves in the store.
+    ///   - lastLeaf: the last of them, nil exactly when there is none.
+    package init(_ settings: Settings, size: TreeSize, lastLeaf: Leaf?, now: Instant) {
+        precondition((lastLeaf == nil) == (size == .zero))
+        self.settings = settings
+        self.size = size
+        self.lastLeaf = lastLeaf
+        lanes = Array(repeating: nil, count: settings.laneCount)
+        window = LeafWindow(start: size.value)
+        progressMark = (size, now)
+    }
+
+    /// Whether all leaves that the primary is known to have are durable here. Looked at after each
+    /// answer and append it tells when this secondary was last up to date.
+    package var isAtEnd: Bool {
+        !isHalted && phase == .copy && hasReachedEnd && search == nil && appending == nil
+            && size.value == window.receivedEnd && size.value >= knownSize
+    }
+
+    /// How far copying is; nil unless far behind. The rate is that since the last call.
+    package mutating func progress(now: Instant) -> CopyProgress? {
+        defer { progressMark = (size, now) }
+        guard isFarBehind, !isHalted else { return nil }
+        return CopyProgress(
+            done: size, total: estimatedSize, newCount: size.value - progressMark.size.value,
+            elapsed: progressMark.at.duration(to: now))
+    }
+
+    /// More than a few answers are missing.
+    var isFarBehind: Bool {
+        estimatedSize > size.value
+            && estimatedSize - size.value > 4 * max(batchCount ?? 0, Self.smallBatchCount)
+    }
+
+    /// Fewer leaves than that are not worth looking for more of them than one request brings.
+    static var smallBatchCount: UInt64 { 64 }
+
+    // MARK: The next step
+
+    /// What to do now. To be asked again after each step but ``Step/wait(until:)``, and after
+    /// everything that happens.
+    package mutating func next(now: Instant) -> Step {
+        if isHalted { return .wait(until: nil) }
+        if let leaves = takeLeaves(now: now) { return .append(leaves, at: size) }
+        if let request = takeRequest(now: now) { return .fetch(request) }
+        let deadlines = [askNotBefore, appendNotBefore, pollAt].compactMap(\.self)
+        return .wait(until: deadlines.filter { $0 > now }.min())
+    }
+
+    private mutating func takeLeaves(now: Instant) -> [Leaf]? {
+        guard appending == nil, window.hasLeaves, isDue(appendNotBefore, now) else { return nil }
+        let leaves = window.take(countMax: Self.appendLeavesMax)
+        appending = Appending(leaves: leaves, attempt: attempt)
+        return leaves
+    }
+
+    private mutating func takeRequest(now: Instant) -> LeafRequest? {
+        guard isDue(askNotBefore, now), let lane = lanes.firstIndex(where: { $0 == nil }) else {
+            return nil
+        }
+        if phase == .compare, appending == nil, size == .zero { beginCopying() }
+        switch phase {
+        case .compare:
+            guard appending == nil, !isAsking(.compare), let last = size.lastIndex else {
+                return nil
+            }
+            return ask(last, LeafRequest.leafCountMax, for: .compare, on: lane, now: now)
+        case .confirm:
+            guard !isAsking(.confirm) else { return nil }
+            return ask(0, 1, for: .confirm, on: lane, now: now)
+        case .copy:
+            return takeCopyRequest(on: lane, now: now)
+        }
+    }
+
+    private mutating func takeCopyRequest(on lane: Int, now: Instant) -> LeafRequest? {
+        if let rest = window.askAgain(on: lane) {
+            return ask(
+                rest.lowerBound, UInt64(rest.count), for: .copy, on: lane, now: now)
+        }
+        if mayExtend(now: now) {
+            let start = window.end
+            window.extend(by: batchCount ?? 1, on: lane)
+            return ask(
+                start, LeafRequest.leafCountMax, waits: hasReachedEnd && start >= knownSize,
+                for: .copy, on: lane, now: now)
+        }
+        guard let position = search?.position, !isAsking(.search) else { return nil }
+        return ask(position, 1, for: .search, on: lane, now: now)
+    }
+
+    /// Whether there may be a request for what follows on what was asked for.
+    private func mayExtend(now: Instant) -> Bool {
+        guard window.end - size.value < Self.windowLeavesMax,
+            window.pieceCount < Self.windowPiecesMax
+        else { return false }
+        // Several at once only where the primary certainly has leaves.
+        if batchCount != nil, window.end < knownSize { return true }
+        return window.isReceived && isDue(pollAt, now)
+    }
+
+    private mutating func ask(
+        _ start: UInt64, _ count: UInt64, waits: Bool = false, for purpose: LeafRequest.Purpose,
+        on lane: Int, now: Instant
+    ) -> LeafRequest {
+        let request = LeafRequest(
+            lane: lane, start: start, end: start + count, waits: waits, purpose: purpose,
+            attempt: attempt)
+        lanes[lane] = Lane(request: request, begun: now)
+        return request
+    }
+
+    private func isAsking(_ purpose: LeafRequest.Purpose) -> Bool {
+        lanes.contains { lane in
+            lane.map { $0.request.attempt == attempt && $0.request.purpose == purpose } ?? false
+        }
+    }
+
+    private func isDue(_ time: Instant?, _ now: Instant) -> Bool {
+        time.map { $0 <= now } ?? true
+    }
+}
+
+extension TreeSize {
+    /// The index of the last leaf; nil when there is none.
+    fileprivate var lastIndex: UInt64? { value > 0 ? value - 1 : nil }
+}

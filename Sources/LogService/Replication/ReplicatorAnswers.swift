@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// What the primary's answers, and the store's, do to a replicator.
+
+package import MerkleLog
+internal import SigsumFormats
+
+extension Replicator {
+    // MARK: What happens
+
+    /// Takes what came of a request.
+    package mutating func answered(_ request: LeafRequest, _ answer: LeafAnswer, now: Instant) {
+        guard let lane = lanes[request.lane], lane.request == request else {
+            preconditionFailure("an answer without a request")
+        }
+        lanes[request.lane] = nil
+        guard !isHalted, request.attempt == attempt else { return }
+        switch answer {
+        case .connectionGone:
+            startOver("closes connections without an answer", now: now)
+        case .failed(let reason):
+            failed(reason, now: now)
+        case .leaves(let leaves):
+            precondition(!leaves.isEmpty && UInt64(leaves.count) <= request.leafCount)
+            received(leaves, for: request)
+        case .atEnd(let isWaitHonored):
+            atEnd(lane, isWaitHonored: isWaitHonored)
+        case .beyondEnd(let reason):
+            beyondEnd(request, reason, now: now)
+        }
+    }
+
+    /// What the last ``Step/append(_:at:)`` asked for is durable.
+    package mutating func appended(now: Instant) {
+        let leaves = takeAppending().leaves
+        size = size.advanced(by: leaves.count)
+        lastLeaf = leaves.last
+        if postponedCount > 0 {
+            notices.append(.resumed(postponedCount: postponedCount))
+            postponedCount = 0
+        }
+        noticeCaughtUp()
+    }
+
+    /// What was to be appended has a leaf that is in the tree already, which no log has twice.
+    /// Nothing was written.
+    ///
+    /// - Parameters:
+    ///   - position: the index that it would have had.
+    ///   - knownIndex: the index that it has.
+    package mutating func appendRepeated(at position: LeafIndex, knownAt knownIndex: LeafIndex) {
+        _ = takeAppending()
+        stop("leaf \(position) of the primary is leaf \(knownIndex) over again")
+    }
+
+    /// The store cannot take leaves for now; nothing was written. It is tried again a little later.
+    package mutating func appendPostponed(reason: String, now: Instant) {
+        let appending = takeAppending()
+        if appending.attempt == attempt, phase == .copy { window.putBack(appending.leaves) }
+        postponedCount += 1
+        appendNotBefore = now.advanced(by: retryDelay(postponedCount))
+        notices.append(.postponed(reason: reason, count: postponedCount))
+    }
+
+    /// Nothing is to be asked or appended from now on.
+    package mutating func halt() {
+        isHalted = true
+    }
+
+    private mutating func takeAppending() -> Appending {
+        guard let appending else { preconditionFailure("an append that nobody asked for") }
+        self.appending = nil
+        return appending
+    }
+
+    // MARK: Answers
+
+    private mutating func received(_ leaves: [Leaf], for request: LeafRequest) {
+        let end = request.start + UInt64(leaves.count)
+        switch request.purpose {
+        case .compare:
+            guard leaves.first == lastLeaf else {
+                return stop("leaf \(request.start) of the primary is another one than here")
+            }
+            beginCopying()
+            guard leaves.count > 1 else { return }
+            // As if the new ones had been asked for alone.
+            window.extend(by: 1, on: request.lane)
+            copied(Array(leaves.dropFirst()), upTo: end, for: request)
+        case .confirm:
+            stopAtShorterPrimary()
+        case .copy:
+            copied(leaves, upTo: end, for: request)
+        case .search:
+            guard search != nil else { return }
+            knownSize = max(knownSize, end)
+            search?.found(leafAt: request.start)
+            endSearch()
+        }
+    }
+
+    private mutating func copied(_ leaves: [Leaf], upTo end: UInt64, for request: LeafRequest) {
+        let receivedEnd = window.receivedEnd
+        guard window.receive(leaves, on: request.lane) else { return }
+        if window.receivedEnd > receivedEnd { useful() }
+        // How many it gives at most shows where it has more.
+        let count = end - request.start
+        let isOpen = request.leafCount == LeafRequest.leafCountMax
+        if isOpen, end < knownSize || count == request.leafCount { batchCount = count }
+        knownSize = max(knownSize, end)
+        search?.found(atLeast: end)
+        guard search == nil, end == window.end, end == knownSize else { return }
+        guard !hasSearched || count >= max(batchCount ?? 0, Self.smallBatchCount) else { return }
+        hasSearched = true
+        search = EndSearch(from: end, step: count)
+    }
+
+    private mutating func atEnd(_ lane: Lane, isWaitHonored: Bool) {
+        let request = lane.request
+        switch request.purpose {
+        case .compare: phase = .confirm
+        case .confirm: stopAtShorterPrimary()
+        case .search:
+            search?.found(exactly: request.start)
+            endSearch()
+        case .copy:
+            guard request.start == window.receivedEnd else { return cut(request) }
+            cut(request)
+            useful()
+            hasReachedEnd = true
+            search = nil
+            estimatedSize = request.start
+            if request.waits {
+                let spacing = min(Self.heldRequestSpacing, settings.interval)
+                pollAt = lane.begun.advanced(by: isWaitHonored ? spacing : settings.interval)
+            }
+            noticeCaughtUp()
+        }
+    }
+
+    private mutating func beyondEnd(_ request: LeafRequest, _ reason: String, now: Instant) {
+        switch request.purpose {
+        case .compare: phase = .confirm
+        case .confirm: failed(reason, now: now)
+        case .search:
+            search?.found(atMost: request.start - 1)
+            endSearch()
+        case .copy:
+            guard request.start == window.receivedEnd else { return cut(request) }
+            // Comparing the last leaf tells whether the primary is shorter, or only odd.
+            startOver(reason, now: now)
+        }
+    }
+
+    /// The primary has nothing there, whatever made it likely that it had.
+    private mutating func cut(_ request: LeafRequest) {
+        window.cut(lane: request.lane)
+        knownSize = min(knownSize, request.start)
+    }
+
+    private mutating func endSearch() {
+        guard let search, search.position == nil else { return }
+        self.search = nil
+        estimatedSize = search.estimate
+        guard isFarBehind else { return }
+        // The end is reached anew then, and that is not to be learnt from a request that is held.
+        hasReachedEnd = false
+        isCaughtUpDue = true
+    }
+
+    // MARK: Attempts
+
+    mutating func beginCopying() {
+        phase = .copy
+        window = LeafWindow(start: size.value)
+    }
+
+    private mutating func restart() {
+        attempt += 1
+        phase = .compare
+        window = LeafWindow(start: size.value)
+        knownSize = 0
+        batchCount = nil
+        hasReachedEnd = false
+        search = nil
+        hasSearched = false
+        pollAt = nil
+    }
+
+    /// Begins again, at once when there was something of use since it was so the last time.
+    private mutating func startOver(_ reason: String, now: Instant) {
+        guard isExcused else { return failed(reason, now: now) }
+        isExcused = false
+        restart()
+    }
+
+    private mutating func failed(_ reason: String, now: Instant) {
+        failureCount += 1
+        isCaughtUpDue = true
+        notices.append(.failed(reason: reason, count: failureCount))
+        restart()
+        askNotBefore = now.advanced(by: retryDelay(failureCount))
+    }
+
+    /// There were new leaves, or there are none: the primary does what it should.
+    private mutating func useful() {
+        isExcused = true
+        guard failureCount > 0 else { return }
+        notices.append(.recovered(failureCount: failureCount))
+        failureCount = 0
+    }
+
+    /// After how long it is tried again what failed for the `count`th time.
+    private func retryDelay(_ count: Int) -> Swift.Duration {
+        min(.milliseconds(50) * (1 << min(count - 1, 20)), .seconds(1), settings.interval)
+    }
+
+    private mutating func noticeCaughtUp() {
+        guard isCaughtUpDue, isAtEnd else { return }
+        isCaughtUpDue = false
+        notices.append(.caughtUp(size))
+    }
+
+    private mutating func stopAtShorterPrimary() {
+        stop("the primary has fewer leaves than the \(size) here")
+    }
+
+    private mutating func stop(_ reason: String) {
+        guard !isHalted else { return }
+        halt()
+        notices.append(.halted(reason: reason))
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// What a primary knows of one secondary, and when it asks it again.
+
+package import MerkleLog
+internal import SigsumFormats
+
+/// A request for a secondary's tree head.
+package struct SecondaryRequest: Hashable, Sendable {
+    /// The secondary's number.
+    package let secondary: Int
+    /// The leaves that it is known to hold: it may hold the request until it has more. nil: it is
+    /// asked for what it has now.
+    package let knownSize: TreeSize?
+}
+
+/// One secondary, as a primary sees it.
+struct SecondaryState<Instant: InstantProtocol>: Sendable
+where Instant: Sendable, Instant.Duration == Swift.Duration {
+    /// The size of its last tree head that was found to be that of our first leaves; nil before the
+    /// first, and after one that was not.
+    private(set) var heldSize: TreeSize?
+    /// Requests in a row without an answer that could be used.
+    private(set) var failureCount = 0
+    /// The last answer was a tree head that is not one of this log.
+    private(set) var isRejected = false
+    /// Whether a request is on its way.
+    private(set) var isAsked = false
+    private var askedAt: Instant?
+    /// The next request is made then; nil: at once.
+    private(set) var notBefore: Instant?
+
+    /// A secondary that says it holds requests, and answers at once that it has nothing new, is
+    /// asked no more often than this.
+    private static var pauseMin: Swift.Duration { .milliseconds(100) }
+    /// Failed requests are tried again after this, then twice as late each time.
+    private static var retryMin: Swift.Duration { .milliseconds(50) }
+    private static var retryMax: Swift.Duration { .seconds(1) }
+
+    mutating func asked(now: Instant) {
+        isAsked = true
+        askedAt = now
+    }
+
+    mutating func answered(
+        _ answer: SecondaryAnswer, settings: Replication<Instant>.Settings, now: Instant
+    ) {
+        isAsked = false
+        let begun = askedAt ?? now
+        switch answer {
+        case .holds(let treeHead, let isWaitHonored):
+            let isNew = treeHead.size != heldSize
+            heldSize = treeHead.size
+            failureCount = 0
+            isRejected = false
+            let pause = isWaitHonored ? (isNew ? .zero : Self.pauseMin) : settings.interval
+            notBefore = begun.advanced(by: min(pause, settings.interval))
+        case .rejected:
+            heldSize = nil
+            failureCount += 1
+            isRejected = true
+            notBefore = now.advanced(by: settings.interval)
+        case .failed:
+            failureCount += 1
+            isRejected = false
+            let delay = Self.retryMin * (1 << min(failureCount - 1, 10))
+            notBefore = now.advanced(by: min(delay, Self.retryMax, settings.interval))
+        case .connectionGone:
+            // Nothing is known against it; asked again at once, on a new connection.
+            notBefore = nil
+        }
+    }
+}
