@@ -10,7 +10,7 @@ import harness
 import scripted_nodes
 from scripted_nodes import ScriptedSecondary
 from secondary import assert_same_tree, set_secondaries
-from secondary_case import SecondaryCase
+from secondary_case import IS_LONG, SecondaryCase
 
 
 class TwoOfThree(SecondaryCase):
@@ -127,7 +127,7 @@ class Counting(SecondaryCase):
     def test_what_is_signed_is_the_size_that_enough_hold(self):
         """The k-th largest of their sizes, whichever has which."""
         for quorum in (1, 2, 3):
-            for order in ((1, 3, 5), (5, 3, 1), (3, 5, 1)):
+            for order in ((3, 1, 5), (1, 3, 5), (5, 3, 1))[:3 if IS_LONG else 1]:
                 with self.subTest(quorum=quorum, order=order):
                     primary = self.log([], 0)
                     nodes = [self.enterContext(ScriptedSecondary(primary)) for _ in order]
@@ -135,8 +135,9 @@ class Counting(SecondaryCase):
                         node.limit = 0
                     set_secondaries(primary, nodes, quorum)
                     primary.start()
-                    for leaf in self.leaves(6):
-                        self.assertEqual(primary.post_leaf(leaf).status, 202)
+                    for status in harness.in_parallel(
+                            lambda leaf: primary.post_leaf(leaf).status, self.leaves(6)):
+                        self.assertEqual(status, 202)
                     for node, size in zip(nodes, order):
                         node.limit = size
                     size = sorted(order, reverse=True)[quorum - 1]
@@ -147,10 +148,11 @@ class Counting(SecondaryCase):
                     self.assertEqual(primary.tree_head().size, size)
                     self.assertEqual(self.value(primary, "tree_size_leaves", state="replicated"),
                                      size)
-                    # A leaf is answered by where it is.
-                    for number, leaf in enumerate(self.leaves(6)):
+                    # A leaf is answered by where it is, which nobody has ordered.
+                    places = {leaf: place for place, leaf in enumerate(primary.leaves())}
+                    for leaf in self.leaves(6):
                         self.assertEqual(primary.post_leaf(leaf).status,
-                                         200 if number < size else 202)
+                                         200 if places[leaf.encoded] < size else 202)
                     self.assertEqual(primary.stop(), 0)
 
     def test_wrong_ones_do_not_count(self):

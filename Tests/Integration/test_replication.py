@@ -12,8 +12,7 @@ import time
 import harness
 import wire
 from secondary import Secondary, assert_same_tree, set_secondaries
-from secondary_case import SecondaryCase
-from test_crash import IS_LONG
+from secondary_case import IS_LONG, SecondaryCase
 
 
 class Pair(SecondaryCase):

@@ -10,14 +10,14 @@ import scripted_nodes
 import wire
 from scripted_nodes import ScriptedSecondary
 from secondary import set_secondaries
-from secondary_case import SecondaryCase
+from secondary_case import SecondaryCase, chosen
 
 
 class WithScripted(SecondaryCase):
     """A primary that has published three leaves, which a scripted secondary has."""
 
     def start(self, **options) -> None:
-        self.primary = self.log([], 0, **{"timeout": "300ms"} | options)
+        self.primary = self.log([], 0, **{"timeout": "300ms", "interval": "50ms"} | options)
         self.node = self.enterContext(ScriptedSecondary(self.primary))
         self.scripted(self.primary, self.node)
         self.add(self.primary, self.leaves(3))
@@ -45,6 +45,8 @@ class WithScripted(SecondaryCase):
     def behave(self) -> None:
         """It is right again, and what waited is published."""
         self.node.behave()
+        # A wrong answer that is under way is not waited for.
+        self.node.close_connections()
         self.size += 1
         head = self.primary.tree_head(size_at_least=self.size)
         self.assertEqual(head.size, self.size)
@@ -158,39 +160,41 @@ class Shrunk(WithScripted):
 class NoAnswer(WithScripted):
     def test_wrong_bodies(self):
         self.start()
-        for what, answer in scripted_nodes.WRONG_HEADS.items():
+        for what, answer in chosen(scripted_nodes.WRONG_HEADS, "empty", "no line feed",
+                                   "leading zero", "no signature").items():
             with self.subTest(what):
                 self.assert_no_answer(self.misbehave(answer))
                 self.behave()
 
     def test_refusals(self):
         self.start()
-        for what in ("204", "201", "redirect", "400", "403", "404", "500", "503"):
+        for what, answer in chosen(answers.REFUSALS, "204", "redirect", "404", "500").items():
             with self.subTest(what):
-                self.assert_no_answer(self.misbehave(answers.REFUSALS[what]))
+                self.assert_no_answer(self.misbehave(answer))
                 self.behave()
                 self.primary.wait_for_line(
                     rf"\[INFO\] secondary {self.node.url}/?: answers again, failures before: \d+$")
 
     def test_wrong_http(self):
         self.start()
-        for what, answer in answers.WRONG_HTTP.items():
+        for what, answer in chosen(answers.WRONG_HTTP, "closed at once", "closed in the body",
+                                   "not HTTP", "length and chunks").items():
             with self.subTest(what):
                 self.assert_no_answer(self.misbehave(answer))
                 self.behave()
 
     def test_answers_that_do_not_end(self):
         self.start()
-        for what, answer in answers.ENDLESS.items():
+        for what, answer in chosen(answers.ENDLESS, "nothing", "dripping body").items():
             with self.subTest(what):
-                self.assert_no_answer(self.misbehave(answer, 2))
+                self.assert_no_answer(self.misbehave(answer, 1))
                 self.behave()
 
     def test_huge_answers(self):
         self.start()
-        for what in ("body", "chunks", "until closed", "head"):
+        for what, answer in chosen(answers.HUGE, "body", "until closed", "head").items():
             with self.subTest(what):
-                self.assert_no_answer(self.misbehave(answers.HUGE[what], 1))
+                self.assert_no_answer(self.misbehave(answer, 1))
                 self.behave()
 
     def test_unusual_answers_that_are_right(self):
