@@ -63,8 +63,6 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
 private final class PrimaryNode {
     /// How long running requests may take to end after a signal.
     private static let drainTimeout = Duration.seconds(10)
-    /// The fewest leaves that internal get-leaves answers at most, whatever `max-range` is.
-    private static let internalLeafCountMax = 2048
 
     private let configuration: PrimaryConfiguration
     private let logger = Logger(label: "primary")
@@ -95,11 +93,13 @@ private final class PrimaryNode {
             ConnectionCounts(adding: counters)
         }
         let latePublishing = Late<PrimaryControl>()
+        let lateInternalFront = Late<InternalFront>()
         writerThread = try ThreadExecutor(name: "writer")
         signerThread = try ThreadExecutor(name: "signer")
         verifiers = try (1...Processors.count).map { try ThreadExecutor(name: "verify-\($0)") }
 
         let writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics.server) {
+            lateInternalFront.value?.committed($0)
             latePublishing.value?.committed($0)
         }
         let signing = try TreeHeadSigning(start, signer: signer, executor: signerThread)
@@ -124,10 +124,12 @@ private final class PrimaryNode {
         }
         let internalAnswers = try InternalAnswers(
             routes: .primaryInternal(prefix: prefix), store: start.store,
-            leafCountMax: max(configuration.maxRange, Self.internalLeafCountMax),
+            leafCountMax: max(configuration.maxRange, InternalAnswers.usualLeafCountMax),
             metrics: { metrics.render(version: Version.number) })
         internalFront = InternalFront(
-            answers: internalAnswers, requestMetrics: metrics.server.requests[frontCount])
+            on: control, answers: internalAnswers, signer: nil,
+            requestMetrics: metrics.server.requests[frontCount])
+        lateInternalFront.set(internalFront)
         let publisher = Publisher(configuration, policy, start)
         policy.describe(
             heartbeatInterval: publisher.heartbeatInterval,
@@ -187,6 +189,7 @@ private final class PrimaryNode {
         }
         // Now that their connections close after the answer, and say so in it.
         for front in fronts { front.releaseAll() }
+        internalFront.releaseAll()
     }
 
     private func reopen(_ logDestination: LogDestination) {
