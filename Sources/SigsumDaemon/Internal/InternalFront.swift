@@ -21,7 +21,7 @@ final class InternalFront: RequestHandler, @unchecked Sendable {
     /// The most requests held; one more is answered at once.
     private static let heldCountMax = 1024
 
-    private struct Waiter: Sendable {
+    struct Waiter: Sendable {
         let ticket: ResponseTicket
         let read: HeldRead
         /// When the request was complete.
@@ -33,14 +33,14 @@ final class InternalFront: RequestHandler, @unchecked Sendable {
     private let signer: SecondaryHeadSigner?
     private let requestMetrics: RequestMetrics
     private let logger = Logger(label: "http")
-    private var held = HeldReads<MonotonicInstant, Waiter>(countMax: heldCountMax)
+    private(set) var held = HeldReads<MonotonicInstant, Waiter>(countMax: heldCountMax)
     /// Rings at `timerDeadline`, that of the first one held.
     private var timer: Timer?
     private var timerDeadline: MonotonicInstant?
     /// The process is about to end: nothing is held any more.
     private var isReleased = false
     /// Those whose tree head is to be signed next.
-    private var unsigned: [Waiter] = []
+    private(set) var unsigned: [Waiter] = []
     private var isSigning = false
     /// Signatures that could not be made, in a row.
     private var signingFailureCount = 0
@@ -109,9 +109,6 @@ final class InternalFront: RequestHandler, @unchecked Sendable {
         // If the tree has grown since the answer was decided, ``committed(_:)`` is still to come.
         arrangeTimer()
     }
-
-    /// The number of requests that are held, for a test that waits for them.
-    var heldCount: Int { held.count }
 
     /// One timer, for the first deadline, which may come to be another one.
     private func arrangeTimer() {
