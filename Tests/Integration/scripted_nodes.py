@@ -66,6 +66,12 @@ class ScriptedPrimary(ScriptedServer):
             grown, self._grown = self._grown, threading.Event()
         grown.set()
 
+    def exchange(self, leaves: Sequence[bytes]) -> None:
+        """Another tree, as of a primary that was stopped and comes back with it."""
+        self.close()
+        self.leaves = list(leaves)
+        self.start()
+
     def behave(self) -> None:
         self.always(self.answer)
 

@@ -176,8 +176,11 @@ class Wrong(WithScripted):
         primary, node = self.follow(leaves[:-7], **options)
         start = len(node.lines)
         primary.always(answer)
-        primary.set_leaves(leaves)
+        # Nobody waits any more who would be answered as is right.
+        held = list(primary.requests)
         primary.close_connections()
+        primary.wait_for(lambda: all(request.ended is not None for request in held))
+        primary.set_leaves(leaves)
         self.wait_for_ended(primary, count)
         node.wait_for_line(rf"\[WARN\] primary {primary.url}/?: [^\n]+$", start)
         head = node.secondary_tree_head()
@@ -256,9 +259,8 @@ class Stopped(WithScripted):
 
     SIZE = 300
 
-    def assert_stops(self, primary: ScriptedPrimary, node: Secondary, leaves, reason: str) -> None:
-        start = len(node.lines)
-        primary.close_connections()
+    def assert_stops(self, primary: ScriptedPrimary, node: Secondary, leaves, reason: str,
+                     start: int = 0) -> None:
         node.wait_for_line(rf"\[FATA\] replication stopped: {reason}$", start)
         self.until_value(node, 1, "replication_halted")
         # Whatever comes then is not asked for.
@@ -279,7 +281,7 @@ class Stopped(WithScripted):
             with self.subTest(honors_wait=honors_wait):
                 leaves = made_leaves(self.SIZE)
                 primary, node = self.follow(leaves, honors_wait)
-                primary.set_leaves(leaves[:-1] + made_leaves(10, b"other"))
+                primary.exchange(leaves[:-1] + made_leaves(10, b"other"))
                 self.assert_stops(primary, node, leaves,
                                   f"leaf {self.SIZE - 1} of the primary is another one than here")
 
@@ -289,7 +291,7 @@ class Stopped(WithScripted):
                 with self.subTest(honors_wait=honors_wait, size=size):
                     leaves = made_leaves(self.SIZE)
                     primary, node = self.follow(leaves, honors_wait)
-                    primary.set_leaves(leaves[:size])
+                    primary.exchange(leaves[:size])
                     self.assert_stops(
                         primary, node, leaves,
                         f"the primary has fewer leaves than the {self.SIZE} here")

@@ -103,10 +103,12 @@ class Leaves(WaitingCase):
 
     def test_ways_to_write_it(self):
         """RFC 7240: in a list, with parameters, quoted, in either case; the first one counts."""
-        for prefer in ("respond-async, wait=1", "WAIT=1", 'wait="1"', "wait=1;x=y", "wait = 1",
-                       "a;b=c, wait=1, wait=50", "x=\",wait=9\", wait=1"):
-            with self.subTest(prefer):
-                connection = self.ask(self.primary, "/get-leaves/3/9", Prefer=prefer)
+        ways = ("respond-async, wait=1", "WAIT=1", 'wait="1"', "wait=1;x=y", "wait = 1",
+                "a;b=c, wait=1, wait=50", "x=\",wait=9\", wait=1")
+        held = {way: self.ask(self.primary, "/get-leaves/3/9", Prefer=way) for way in ways}
+        self.assert_held(self.primary, *held.values())
+        for way, connection in held.items():
+            with self.subTest(way):
                 self.answer(connection, 404, "wait=1")
 
     def test_the_longest_wait(self):
