@@ -14,7 +14,7 @@ import scripted_nodes
 import wire
 from scripted_nodes import ScriptedPrimary, made_leaves
 from secondary import Secondary
-from secondary_case import SecondaryCase
+from secondary_case import SecondaryCase, chosen
 
 
 class WithScripted(SecondaryCase):
@@ -194,31 +194,33 @@ class Wrong(WithScripted):
         self.assert_stopped_well(node)
 
     def test_bodies(self):
-        for what, answer in scripted_nodes.WRONG_LEAVES.items():
+        for what, answer in chosen(scripted_nodes.WRONG_LEAVES, "empty", "no line feed",
+                                   "a space less", "not hexadecimal", "another last line",
+                                   "more than asked for").items():
             with self.subTest(what):
                 self.tolerate(answer)
 
     def test_refusals(self):
         """A 404 or 400 of something else says nothing about the tree."""
-        for what in ("204", "201", "redirect", "401", "403", "404", "400", "500", "503"):
+        for what, answer in chosen(answers.REFUSALS, "204", "redirect", "404", "400", "500").items():
             with self.subTest(what):
-                self.tolerate(answers.REFUSALS[what])
+                self.tolerate(answer)
 
     def test_http(self):
-        for what in ("closed at once", "closed in the head", "closed in the body", "not HTTP",
-                     "two lengths", "length and chunks", "bad chunk"):
+        for what, answer in chosen(answers.WRONG_HTTP, "closed at once", "closed in the body",
+                                   "not HTTP", "two lengths").items():
             with self.subTest(what):
-                self.tolerate(answers.WRONG_HTTP[what])
+                self.tolerate(answer)
 
     def test_answers_that_do_not_end(self):
-        for what in ("nothing", "in the body", "dripping body", "dripping head"):
+        for what, answer in chosen(answers.ENDLESS, "nothing", "dripping body").items():
             with self.subTest(what):
-                self.tolerate(answers.ENDLESS[what], 2)
+                self.tolerate(answer, 1)
 
     def test_huge_answers(self):
-        for what in ("until closed", "head"):
+        for what, answer in chosen(answers.HUGE, "until closed", "head").items():
             with self.subTest(what):
-                self.tolerate(answers.HUGE[what], 1)
+                self.tolerate(answer, 1)
 
     def test_lost_answers_of_many(self):
         """Any answer may fail while it is far behind; no leaf is out of its place."""

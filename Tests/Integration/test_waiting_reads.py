@@ -142,7 +142,7 @@ class Leaves(WaitingCase):
         self.until(lambda: self.value(self.primary, "http_connections") < 35)
 
     def test_more_than_can_be_held(self):
-        """Past the bound they are answered at once, and nothing else suffers."""
+        """Past the bound of connections they are answered at once, and who waits still waits."""
         held = []
         with contextlib.ExitStack() as stack:
             for _ in range(1100):
@@ -153,9 +153,8 @@ class Leaves(WaitingCase):
             early = [connection for connection in held if connection.has_bytes]
             self.assertLess(len(early), 200)
             for connection in early:
-                self.assertEqual(connection.read_response().status, 404)
+                self.assertIn(connection.read_response().status, (404, 503))
             late = [connection for connection in held if connection not in early]
-            # The secondary may be among those that are answered at once; it comes again.
             self.add(self.primary, [self.leaf(3)])
             for connection in late:
                 self.answer(connection, 200, self.LONG)
