@@ -73,8 +73,9 @@ package final class InternalAnswers {
                 .getLeaves, try leaves(from: start, to: end, response: &response))
         case .route(.secondaryTreeHead(let knownSize)):
             response.grantWait(head.preferredWait(in: bytes))
+            // Who thinks that there are more leaves than there are has to hear of it now.
             if response.mayWait, let known = knownSize.flatMap(TreeSize.init),
-                try reads.committedSize() <= known
+                try reads.committedSize() == known
             {
                 return .hold(.treeHead, beyond: known)
             }

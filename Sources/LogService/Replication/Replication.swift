@@ -154,7 +154,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         size = max(size, quorumSize)
         while let first = commits.first, first.size <= size {
             commits.removeFirst()
-            if !secondaries.isEmpty { notices.append(.replicated(after: first.at.duration(to: now))) }
+            guard !secondaries.isEmpty else { continue }
+            notices.append(.replicated(after: first.at.duration(to: now)))
         }
         if isStalled, commits.isEmpty {
             isStalled = false

@@ -52,7 +52,9 @@ actor ReplicaWriter {
         do throws(StoreError) {
             let freeBytes = try store.freeByteCount()
             metrics.freeBytes.set(freeBytes)
-            guard freeBytes >= LeafWriter.freeBytesMin else { return .noSpace(freeBytes: freeBytes) }
+            guard freeBytes >= LeafWriter.freeBytesMin else {
+                return .noSpace(freeBytes: freeBytes)
+            }
             let batch = leaves.map { HashedLeaf($0, hasher: &hasher) }
             if case .repeated(let index, let known) = try writer.append(sequence: batch) {
                 return .repeated(index, knownAt: known)
