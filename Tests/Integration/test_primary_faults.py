@@ -337,6 +337,15 @@ class Stopped(WithScripted):
 
 
 class Starts(SecondaryCase):
+    def test_what_it_must_be_told(self):
+        for option, said in (("primary_url", "primary-url"), ("key_file", "key-file")):
+            node = self.secondary("http://127.0.0.1:9")
+            node.options[option] = None
+            self.refused(node, said)
+            self.assertFalse(node.store.exists())
+        node = self.secondary("http://127.0.0.1:9", key_file=node.folder / "absent")
+        self.refused(node, "absent")
+
     def refused(self, node: Secondary, pattern: str) -> None:
         with self.assertRaises(harness.StartFailed) as caught:
             node.start()
