@@ -174,17 +174,14 @@ class TreeHeads(WaitingCase):
         return f"/get-secondary-tree-head?size={size}"
 
     def test_until_it_has_more(self):
-        held = [self.ask(self.node, self.target(size), Prefer=self.LONG) for size in (3, 3, 4)]
-        self.assert_held(self.node, *held)
-        self.source.set_leaves(self.made[:4])
-        for connection in held[:2]:
-            head = wire.parse_tree_head(self.answer(connection, 200, self.LONG).body)
-            self.assertEqual(head.size, 4)
-            self.assertTrue(head.is_signed_by(self.node.public_key))
-        self.assert_held(self.node, held[2])
-        self.source.set_leaves(self.made[:9])
-        head = wire.parse_tree_head(self.answer(held[2], 200, self.LONG).body)
-        self.assertEqual(head.size, 9)
+        for size in (3, 4, 5):
+            held = [self.ask(self.node, self.target(size), Prefer=self.LONG) for _ in range(3)]
+            self.assert_held(self.node, *held)
+            self.source.set_leaves(self.made[:size + 1])
+            for connection in held:
+                head = wire.parse_tree_head(self.answer(connection, 200, self.LONG).body)
+                self.assertEqual(head.size, size + 1)
+                self.assertTrue(head.is_signed_by(self.node.public_key))
 
     def test_until_the_time_is_over(self):
         """Then with what it has."""
@@ -202,7 +199,8 @@ class TreeHeads(WaitingCase):
             self.assertEqual(head.size, 3)
 
     def test_what_is_answered_at_once(self):
-        for size in (0, 2):
+        # Fewer than it has, and more, as of one that was wiped.
+        for size in (0, 2, 4, 1000):
             self.answer(self.ask(self.node, self.target(size), Prefer=self.LONG), 200, self.LONG)
         # Nobody waits who does not say what is known already, or does not ask to.
         self.answer(self.ask(self.node, "/get-secondary-tree-head", Prefer=self.LONG), 200,
