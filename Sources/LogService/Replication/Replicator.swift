@@ -38,9 +38,10 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
         /// - Parameters:
         ///   - interval: how often a primary is asked that does not hold requests.
-        ///   - laneCount: how many requests may be out at once, at least 1.
+        ///   - laneCount: how many requests may be out at once, at least 2: one to copy, and one to
+        ///     look ahead.
         package init(interval: Swift.Duration, laneCount: Int = 4) {
-            precondition(laneCount > 0)
+            precondition(laneCount > 1)
             self.interval = max(interval, .milliseconds(10))
             self.laneCount = laneCount
         }
@@ -196,6 +197,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             return ask(
                 rest.lowerBound, UInt64(rest.count), for: .copy, on: lane, now: now)
         }
+        if !window.isReceived, let request = takeSearchRequest(on: lane, now: now) {
+            return request
+        }
         if mayExtend(now: now) {
             let start = window.end
             window.extend(by: batchCount ?? 1, on: lane)
@@ -203,6 +207,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
                 start, LeafRequest.leafCountMax, waits: hasReachedEnd && start >= knownSize,
                 for: .copy, on: lane, now: now)
         }
+        return takeSearchRequest(on: lane, now: now)
+    }
+
+    /// Comes before further copying, which it opens the other lanes for, but not before all.
+    private mutating func takeSearchRequest(on lane: Int, now: Instant) -> LeafRequest? {
         guard let position = search?.position, !isAsking(.search) else { return nil }
         return ask(position, 1, for: .search, on: lane, now: now)
     }

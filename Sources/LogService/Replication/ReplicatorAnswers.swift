@@ -109,8 +109,11 @@ extension Replicator {
         if isOpen, end < knownSize || count == request.leafCount { batchCount = count }
         knownSize = max(knownSize, end)
         search?.found(atLeast: end)
+        endSearch()
         guard search == nil, end == window.end, end == knownSize else { return }
-        guard !hasSearched || count >= max(batchCount ?? 0, Self.smallBatchCount) else { return }
+        // On the way to the end always once; then only when it seems to be out of reach.
+        guard !hasReachedEnd && !hasSearched || count >= max(batchCount ?? 0, Self.smallBatchCount)
+        else { return }
         hasSearched = true
         search = EndSearch(from: end, step: count)
     }
