@@ -185,10 +185,25 @@ import Testing
     func aShorterPrimary(answer: LeafAnswer, confirmation: LeafAnswer) throws {
         var rig = try ReplicatorRig(stored: 10)
         try rig.answer(0, answer)
-        #expect(rig.asked == ["0: 0..<1"] && !rig.replicator.isHalted)
+        #expect(rig.asked == ["0: 0..<1"])
         try rig.answer(0, confirmation)
+        // It is a log. Does it stay with that?
+        #expect(rig.asked == ["0: 9..<65545"] && !rig.replicator.isHalted)
+        try rig.answer(0, answer)
         rig.expectNotices([Self.shorter])
         #expect(rig.replicator.isHalted && rig.asked == [])
+    }
+
+    /// A 400 that was not meant: the leaf is there when it is asked for again.
+    @Test func notShorterAfterAll() throws {
+        var rig = try ReplicatorRig(stored: 10)
+        try rig.answer(0, .beyondEnd(reason: "answered 400"))
+        try rig.answer(0, Leaf.numbered(0..<1))
+        try rig.answer(0, Leaf.numbered(9..<12))
+        #expect(rig.stored.count == 12 && rig.notices == [])
+        try rig.answer(0, .connectionGone)
+        try rig.answer(0, .beyondEnd(reason: "answered 400"))
+        #expect(rig.asked.first == "0: 0..<1")
     }
 
     @Test(
@@ -223,6 +238,7 @@ import Testing
         rig.advance(.milliseconds(50))
         try rig.answer(0, .atEnd(isWaitHonored: false))
         try rig.answer(0, Leaf.numbered(0..<1))
+        try rig.answer(0, .atEnd(isWaitHonored: false))
         rig.expectNotices([Self.shorter])
     }
 

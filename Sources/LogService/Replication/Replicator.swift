@@ -5,7 +5,8 @@
 //
 //     compare   after the start, a failure or a lost connection: the primary's leaf at the place of
 //               the last one here must be that one, before anything is appended
-//     confirm   the primary seems to have fewer leaves than there are here: is it a log at all?
+//     confirm   the primary seems to have fewer leaves than there are here: is it a log at all, and
+//     recheck   does it stay with that, or was that answer another server's, or about another thing?
 //     copy      leaves from the end of what is here on. Far behind on several lanes at once, as far
 //               as the primary is known to go; else one request, which the primary may hold until
 //               there is more
@@ -50,6 +51,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     enum Phase: Sendable {
         case compare
         case confirm
+        case recheck
         case copy
     }
 
@@ -179,7 +181,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         }
         if phase == .compare, appending == nil, size == .zero { beginCopying() }
         switch phase {
-        case .compare:
+        case .compare, .recheck:
             guard appending == nil, !isAsking(.compare), let last = size.lastIndex else {
                 return nil
             }
