@@ -22,6 +22,13 @@ extension Leaf {
         return Leaf(stored: bytes)
     }
 
+    /// Whether it is that leaf of the first tree. Looks at nothing else and is quick.
+    func isNumbered(_ number: UInt64) -> Bool {
+        var found: UInt64 = 0
+        for position in 0..<8 { found |= UInt64(bytes.storage[120 + position]) << (8 * position) }
+        return found == number && bytes.storage[0] == 0
+    }
+
     static func numbered(_ numbers: Range<UInt64>, of tree: UInt8 = 0) -> [Leaf] {
         numbers.map { numbered($0, of: tree) }
     }

@@ -176,7 +176,7 @@ import Testing
         rig.isManual = true
         try rig.catchUp(size: 1_000_000, countMax: 3)
         #expect(rig.requests.count < 1000)
-        #expect(rig.replicator.window.pieceCount <= 256)
+        #expect(rig.replicator.window.pieceCount <= 64 + 4)
     }
 
     @Test func progress() throws {

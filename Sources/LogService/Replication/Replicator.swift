@@ -70,7 +70,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// New requests are made up to so many leaves after the store's last. Their answers add one
     /// request's leaves at most: 24 MiB of leaves in all.
     static var windowLeavesMax: UInt64 { 2 * LeafRequest.leafCountMax }
-    static var windowPiecesMax: Int { 256 }
+    static var windowPiecesMax: Int { 64 }
     /// Answers are joined up to so many leaves for one append.
     static var appendLeavesMax: Int { 16_384 }
     /// A primary that holds requests, and has nothing, is not asked more often than that.
