@@ -20,6 +20,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// The size of its last tree head that was found to be that of our first leaves; nil before the
     /// first, and after one that was not.
     private(set) var heldSize: TreeSize?
+    /// The largest of all such sizes.
+    private var heldSizeMax: TreeSize?
     /// Requests in a row without an answer that could be used.
     private(set) var failureCount = 0
     /// The last answer was a tree head that is not one of this log.
@@ -49,7 +51,10 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         let begun = askedAt ?? now
         switch answer {
         case .holds(let treeHead, let isWaitHonored):
-            let isNew = treeHead.size != heldSize
+            // More than ever before: one that loses leaves and gets them again, or several nodes that
+            // answer under one address, would be asked without a pause.
+            let isNew = heldSizeMax.map { treeHead.size > $0 } ?? true
+            if isNew { heldSizeMax = treeHead.size }
             heldSize = treeHead.size
             failureCount = 0
             isRejected = false
