@@ -8,7 +8,9 @@
 //                     until it is found right again
 //     replicated      what `quorum` of them have, so the quorum's smallest of the largest sizes; with
 //                     no secondaries, what is committed. It never goes back: whoever was told that a
-//                     leaf is logged was told so for good
+//                     leaf is logged was told so for good. Also not over a restart, of which nothing
+//                     is remembered but what was signed: so before anything counts that was not, they
+//                     must have all that was committed then
 
 internal import DequeModule
 package import MerkleLog
@@ -44,6 +46,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     private let settings: Settings
     private var secondaries: [SecondaryState<Instant>]
+    /// The leaves that were committed at the start: any of them may have been said to be logged.
+    private let firstSize: TreeSize
     private var committedSize: TreeSize
     /// The leaves that count as logged.
     package private(set) var size: TreeSize
@@ -73,6 +77,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         precondition(settings.quorum <= secondaryCount && signedSize <= committedSize)
         self.settings = settings
         self.committedSize = committedSize
+        firstSize = committedSize
         secondaries = Array(repeating: SecondaryState(), count: secondaryCount)
         size = secondaryCount == 0 ? committedSize : signedSize
         if size < committedSize { commits.append((committedSize, now)) }
@@ -151,7 +156,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     private mutating func reckon(now: Instant) {
-        size = max(size, quorumSize)
+        let quorumSize = quorumSize
+        // Some of the quorum may have less than those had who were counted before the start.
+        if quorumSize >= firstSize { size = max(size, quorumSize) }
         while let first = commits.first, first.size <= size {
             commits.removeFirst()
             if !secondaries.isEmpty { notices.append(.replicated(after: first.at.duration(to: now))) }
