@@ -52,14 +52,15 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// The leaves that count as logged.
     package private(set) var size: TreeSize
 
-    /// Commits that are not replicated yet: the size that each led to, and when.
+    /// Commits that are not replicated yet: the size that each led to, and when. Without any, all is
+    /// replicated.
     private var commits: Deque<(size: TreeSize, at: Instant)> = []
     private var isStalled = false
     private var isHalted = false
     /// What an operator may want to know of; whoever drives this takes them out.
     package var notices: [ReplicationNotice] = []
 
-    /// More commits than these are not timed: without a secondary they come and do not go.
+    /// More commits than these are not told apart: without a secondary they come and do not go.
     private static var timedCommitsMax: Int { 4096 }
 
     /// Begins without knowing anything of the secondaries.
@@ -89,7 +90,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     package mutating func committed(_ size: TreeSize, now: Instant) {
         guard size > committedSize else { return }
         committedSize = size
-        if commits.count < Self.timedCommitsMax { commits.append((size, now)) }
+        if commits.count < Self.timedCommitsMax {
+            commits.append((size, now))
+        } else {
+            commits[commits.count - 1].size = size
+        }
         reckon(now: now)
     }
 
@@ -137,7 +142,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             earliest = min(earliest ?? due, due)
         }
         noticeStall(now: now)
-        if let patienceEnd { earliest = min(earliest ?? patienceEnd, patienceEnd) }
+        if !isStalled, let patienceEnd { earliest = min(earliest ?? patienceEnd, patienceEnd) }
         return .wait(until: earliest)
     }
 
@@ -163,7 +168,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             commits.removeFirst()
             if !secondaries.isEmpty { notices.append(.replicated(after: first.at.duration(to: now))) }
         }
-        if isStalled, commits.isEmpty {
+        // On a busy log there is always one that waits.
+        if isStalled, patienceEnd.map({ $0 > now }) ?? true {
             isStalled = false
             notices.append(.resumed(size: size))
         }
@@ -171,11 +177,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     /// When the oldest leaf that waits has waited for long.
     private var patienceEnd: Instant? {
-        isStalled ? nil : commits.first?.at.advanced(by: settings.patience)
+        commits.first?.at.advanced(by: settings.patience)
     }
 
     private mutating func noticeStall(now: Instant) {
-        guard let patienceEnd, patienceEnd <= now else { return }
+        guard !isStalled, let patienceEnd, patienceEnd <= now else { return }
         isStalled = true
         notices.append(.stalled(size: size, committedSize: committedSize))
     }
