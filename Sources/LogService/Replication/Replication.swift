@@ -102,6 +102,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     package mutating func answered(
         _ request: SecondaryRequest, _ answer: SecondaryAnswer, now: Instant
     ) {
+        // It was cut off, which says nothing of the secondary.
+        if isHalted { return }
         let number = request.secondary
         let old = secondaries[number]
         secondaries[number].answered(answer, settings: settings, now: now)
@@ -166,7 +168,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         if quorumSize >= firstSize { size = max(size, quorumSize) }
         while let first = commits.first, first.size <= size {
             commits.removeFirst()
-            if !secondaries.isEmpty { notices.append(.replicated(after: first.at.duration(to: now))) }
+            guard !secondaries.isEmpty else { continue }
+            notices.append(.replicated(after: first.at.duration(to: now)))
         }
         // On a busy log there is always one that waits.
         if isStalled, patienceEnd.map({ $0 > now }) ?? true {
