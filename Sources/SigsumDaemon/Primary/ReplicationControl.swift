@@ -195,7 +195,8 @@ actor ReplicationControl {
         case .stalled(let size, let committedSize):
             say(
                 .warning,
-                "publishing waits: the required secondaries hold \(size) of \(committedSize) leaves")
+                "publishing waits: the required secondaries hold \(size) of \(committedSize) leaves"
+            )
         case .resumed(let size):
             say(.info, "publishing goes on: the required secondaries hold \(size) leaves")
         }
