@@ -139,7 +139,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             guard let due = secondaries[number].notBefore, due > now else {
                 secondaries[number].asked(now: now)
                 return .ask(
-                    SecondaryRequest(secondary: number, knownSize: secondaries[number].heldSize))
+                    SecondaryRequest(secondary: number, knownSize: secondaries[number].knownSize))
             }
             earliest = min(earliest ?? due, due)
         }
