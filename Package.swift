@@ -119,8 +119,8 @@ let package = Package(
         .testTarget(
             name: "SigsumDaemonTests",
             dependencies: [
-                "LogCrypto", "SigsumFormats", "TileStore", "Transport", "SigsumDaemon", "sigsum",
-                "TestSupport",
+                "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire", "Reactor",
+                "Transport", "LogService", "SigsumDaemon", "sigsum", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),

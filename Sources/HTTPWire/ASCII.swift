@@ -11,6 +11,9 @@ enum ASCII {
     static let slash = UInt8(ascii: "/")
     static let colon = UInt8(ascii: ":")
     static let semicolon = UInt8(ascii: ";")
+    static let equalsSign = UInt8(ascii: "=")
+    static let quotationMark = UInt8(ascii: "\"")
+    static let backslash = UInt8(ascii: "\\")
     static let zero = UInt8(ascii: "0")
 
     static func isBlank(_ byte: UInt8) -> Bool {

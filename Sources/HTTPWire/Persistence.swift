@@ -20,8 +20,11 @@ package struct ResponseFraming: Sendable, Hashable {
     package var omitsBody: Bool
     /// What the Connection field of the response says.
     package var persistence: Persistence
+    /// The seconds that the request may be held for, of those that it asked to; the response says
+    /// so: `Preference-Applied: wait=<seconds>` (RFC 7240 section 3). nil: nothing is said.
+    package var grantedWait: UInt32?
 
-    /// A framing of its two parts.
+    /// A framing of these two; no wait is granted.
     package init(omitsBody: Bool, persistence: Persistence) {
         self.omitsBody = omitsBody
         self.persistence = persistence

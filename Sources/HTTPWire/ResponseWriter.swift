@@ -76,7 +76,7 @@ extension ResponseWriter {
         output.append(contentType)
         output.append("\r\nContent-Length:           0\r\n")
         lengthEnd = output.count - 2
-        appendConnectionField()
+        appendFramingFields()
         stage = .fields
     }
 
@@ -190,11 +190,17 @@ extension ResponseWriter {
         }
     }
 
-    private mutating func appendConnectionField() {
+    /// What depends on the request alone.
+    private mutating func appendFramingFields() {
         switch framing.persistence {
         case .implied: break
         case .keepAlive: output.append("Connection: keep-alive\r\n")
         case .close: output.append("Connection: close\r\n")
+        }
+        if let grantedWait = framing.grantedWait {
+            output.append("Preference-Applied: wait=")
+            output.append(decimal: UInt64(grantedWait))
+            output.append("\r\n")
         }
     }
 }
@@ -225,7 +231,7 @@ extension ResponseWriter {
         let bytes = response.bytes.span
         output.append(copying: bytes.extracting(first: response.fieldsByteCount))
         output.append(copying: date.line.span)
-        appendConnectionField()
+        appendFramingFields()
         if framing.omitsBody {
             output.append("\r\n")
         } else {

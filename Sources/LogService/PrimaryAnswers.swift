@@ -52,7 +52,8 @@ package final class PrimaryAnswers {
     ) throws(StoreError) -> Answer {
         let routing = routes.routing(of: bytes.extracting(head.target), method: head.method)
         guard case .route(let route) = routing else {
-            return routing.writeRefusal(to: &response)
+            let (endpoint, status) = routing.writeRefusal(to: &response)
+            return .written(endpoint, status)
         }
         switch route {
         case .addLeaf: return try addLeaf(head, bytes: bytes, body: body, response: &response)
@@ -95,7 +96,7 @@ package final class PrimaryAnswers {
             case .leaves(let start, let end):
                 return try reads.publishedLeaves(
                     from: start, to: end, countMax: leafCountMax, published: published, &response)
-            case .addLeaf, .info, .metrics:
+            case .secondaryTreeHead, .addLeaf, .info, .metrics:
                 preconditionFailure("answered elsewhere")
             }
         }
@@ -136,6 +137,7 @@ extension Route {
         case .inclusionProof: .getInclusionProof
         case .consistencyProof: .getConsistencyProof
         case .leaves: .getLeaves
+        case .secondaryTreeHead: .getSecondaryTreeHead
         case .addLeaf: .addLeaf
         case .info: .info
         case .metrics: .metrics
@@ -145,7 +147,7 @@ extension Route {
 
 extension Routing {
     /// Writes the response for anything but a route.
-    func writeRefusal(to response: inout ResponseWriter) -> Answer {
+    func writeRefusal(to response: inout ResponseWriter) -> (Endpoint, Status) {
         switch self {
         case .route: preconditionFailure("a route is answered")
         case .redirect(let endpoint, let path):
@@ -153,19 +155,19 @@ extension Routing {
             response.field("Location", path.span)
             response.append("moved permanently\n")
             response.end()
-            return .written(endpoint, .movedPermanently)
+            return (endpoint, .movedPermanently)
         case .notFound:
             response.text(.notFound, "not found")
-            return .written(.other, .notFound)
+            return (.other, .notFound)
         case .methodNotAllowed(let endpoint):
             response.begin(.methodNotAllowed, contentType: "text/plain; charset=utf-8")
             response.field("Allow", endpoint.allowedMethods)
             response.append("method not allowed\n")
             response.end()
-            return .written(endpoint, .methodNotAllowed)
+            return (endpoint, .methodNotAllowed)
         case .malformed(let endpoint, let reason):
             response.text(.badRequest, reason)
-            return .written(endpoint, .badRequest)
+            return (endpoint, .badRequest)
         }
     }
 }

@@ -87,6 +87,11 @@ package final class ReadAnswers {
         }
     }
 
+    /// The number of leaves in the committed tree.
+    func committedSize() throws(StoreError) -> TreeSize {
+        try reader.read { view throws(StoreError) in try view.treeHead().size }
+    }
+
     /// `leaf=` lines of the committed tree, published or not, at most `countMax`; 404 at its end.
     func committedLeaves(
         from start: UInt64, to end: UInt64, countMax: Int, _ response: inout ResponseWriter

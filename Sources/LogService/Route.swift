@@ -5,10 +5,11 @@
 //     <prefix>/get-tree-head                              a name and nothing after it; else 404
 //     <prefix>/get-leaves/<start>/<end>                   a name with arguments; wrong ones are 400
 //     <prefix>/get-leaves                                 a redirect to the same with a slash
+//     <prefix>/get-secondary-tree-head?size=<size>        the only one that looks at its query
 //     <prefix>/                                           the page about the log
 //
-// A query is ignored and percent-encoded bytes are decoded. What the numbers may be is for the
-// answers to check: it depends on the tree.
+// Any other query is ignored, and percent-encoded bytes of the path are decoded. What the numbers
+// may be is for the answers to check: it depends on the tree.
 
 package import HTTPWire
 package import LogCrypto
@@ -20,6 +21,7 @@ package enum Endpoint: Int, CaseIterable, Sendable {
     case getInclusionProof
     case getConsistencyProof
     case getLeaves
+    case getSecondaryTreeHead
     case addLeaf
     case info
     case metrics
@@ -33,6 +35,7 @@ package enum Endpoint: Int, CaseIterable, Sendable {
         case .getInclusionProof: "get-inclusion-proof"
         case .getConsistencyProof: "get-consistency-proof"
         case .getLeaves: "get-leaves"
+        case .getSecondaryTreeHead: "get-secondary-tree-head"
         case .addLeaf: "add-leaf"
         case .info: "info"
         case .metrics: "metrics"
@@ -66,6 +69,8 @@ package enum Route: Equatable, Sendable {
     case inclusionProof(size: UInt64, leafHash: Digest)
     case consistencyProof(oldSize: UInt64, newSize: UInt64)
     case leaves(start: UInt64, end: UInt64)
+    /// `knownSize` is that of the last one that the client has seen, if it says so.
+    case secondaryTreeHead(knownSize: UInt64?)
     case addLeaf
     case info
     case metrics
@@ -115,8 +120,21 @@ package struct RouteTable: Sendable {
         RouteTable(prefix: prefix, endpoints: [.getLeaves], hasInfo: false, hasMetrics: true)
     }
 
+    /// A secondary's endpoint for its primary, for nodes that are filled from it, and for its
+    /// operator. `/metrics` is not below `prefix`.
+    package static func secondaryInternal(prefix: String) -> RouteTable {
+        RouteTable(
+            prefix: prefix, endpoints: [.getSecondaryTreeHead, .getLeaves], hasInfo: false,
+            hasMetrics: true)
+    }
+
+    /// A secondary's public endpoint: there is nothing.
+    package static let nothing = RouteTable(
+        prefix: "", endpoints: [], hasInfo: false, hasMetrics: false)
+
     /// Finds what `target`, a path with perhaps a query, asks for.
     package func routing(of target: Span<UInt8>, method: Method) -> Routing {
+        guard !endpoints.isEmpty else { return .notFound }
         var end = 0
         var isEncoded = false
         while end < target.count, target[end] != UInt8(ascii: "?") {
@@ -124,14 +142,17 @@ package struct RouteTable: Sendable {
             end += 1
         }
         let path = target.extracting(0..<end)
-        guard isEncoded else { return routing(ofPath: path, method: method) }
+        let query = target.extracting(min(end + 1, target.count)..<target.count)
+        guard isEncoded else { return routing(ofPath: path, query: query, method: method) }
         guard let decoded = Self.percentDecoded(path) else {
             return .malformed(.other, "malformed percent-encoding in the path")
         }
-        return routing(ofPath: decoded.span, method: method)
+        return routing(ofPath: decoded.span, query: query, method: method)
     }
 
-    private func routing(ofPath path: Span<UInt8>, method: Method) -> Routing {
+    private func routing(
+        ofPath path: Span<UInt8>, query: Span<UInt8>, method: Method
+    ) -> Routing {
         if hasMetrics, path.count == 8, path.hasBytes(of: "/metrics", at: 0) {
             return allowed(.metrics, .metrics, method)
         }
@@ -150,17 +171,25 @@ package struct RouteTable: Sendable {
         for endpoint in endpoints where path.hasBytes(of: endpoint.name, at: start + 1) {
             return routing(
                 to: endpoint, path: path,
-                afterName: start + 1 + endpoint.name.utf8CodeUnitCount, method: method)
+                afterName: start + 1 + endpoint.name.utf8CodeUnitCount, query: query,
+                method: method)
         }
         return .notFound
     }
 
     private func routing(
-        to endpoint: Endpoint, path: Span<UInt8>, afterName: Int, method: Method
+        to endpoint: Endpoint, path: Span<UInt8>, afterName: Int, query: Span<UInt8>,
+        method: Method
     ) -> Routing {
         guard endpoint.argumentCount != nil else {
             guard path.count == afterName else { return .notFound }
-            return allowed(endpoint, endpoint == .addLeaf ? .addLeaf : .treeHead, method)
+            switch endpoint {
+            case .addLeaf: return allowed(endpoint, .addLeaf, method)
+            case .getSecondaryTreeHead:
+                guard endpoint.allows(method) else { return .methodNotAllowed(endpoint) }
+                return secondaryTreeHead(query)
+            default: return allowed(endpoint, .treeHead, method)
+            }
         }
         guard path.count > afterName else {
             return redirect(
@@ -205,6 +234,26 @@ package struct RouteTable: Sendable {
             endpoint == .getLeaves
                 ? .leaves(start: number, end: other)
                 : .consistencyProof(oldSize: number, newSize: other))
+    }
+
+    /// With `size=<decimal>` among the parts of the query, which `&` separates.
+    private func secondaryTreeHead(_ query: Span<UInt8>) -> Routing {
+        var knownSize: UInt64?
+        var start = 0
+        while start < query.count {
+            var end = start
+            while end < query.count, query[end] != UInt8(ascii: "&") { end += 1 }
+            let part = query.extracting(start..<end)
+            start = end + 1
+            guard part.hasBytes(of: "size=", at: 0) else { continue }
+            guard knownSize == nil, let size = ASCIIDecimal.parse(part.extracting(5..<part.count))
+            else {
+                return .malformed(
+                    .getSecondaryTreeHead, "expected one size, a decimal number up to 2^63-1")
+            }
+            knownSize = size
+        }
+        return .route(.secondaryTreeHead(knownSize: knownSize))
     }
 
     private func hasPrefix(_ path: Span<UInt8>) -> Bool {

@@ -13,19 +13,14 @@ import TileStore
 
 /// Does what mktree's mode says, and prints what it did.
 func runMktree(_ configuration: MktreeConfiguration) throws {
-    let mktree = Mktree(configuration)
-    switch configuration.mode {
-    case .empty: try mktree.order(.empty)
-    case .localTree: try mktree.order(.localTree)
-    case .saved: try mktree.checkSaved()
-    case .audit: try mktree.audit()
-    }
+    for line in try Mktree(configuration).run() { print(line) }
 }
 
-private struct Mktree {
-    let configuration: MktreeConfiguration
-    let signedTreeHeadPath: String
-    let storeFolder: String
+/// mktree with what it is told.
+struct Mktree {
+    private let configuration: MktreeConfiguration
+    private let signedTreeHeadPath: String
+    private let storeFolder: String
 
     init(_ configuration: MktreeConfiguration) {
         self.configuration = configuration
@@ -33,17 +28,35 @@ private struct Mktree {
         storeFolder = configuration.storeDirectory.string
     }
 
-    var startupPath: String { StateFiles.startupPath(besides: signedTreeHeadPath) }
+    /// Does what the mode says; returns the lines that say what it did.
+    func run() throws -> [String] {
+        switch configuration.mode {
+        case .empty: [try order(.empty)]
+        case .localTree: [try order(.localTree)]
+        case .saved: [try checkSaved()]
+        case .audit: try audit()
+        }
+    }
+
+    /// How many leaves are walked before a local tree becomes what a log signs: the work of a
+    /// moment, and more than any crash leaves in doubt. A primary's next start hashes the others.
+    private static let auditedLeavesMin: UInt64 = 65_536
+
+    private var startupPath: String { StateFiles.startupPath(besides: signedTreeHeadPath) }
 
     /// Writes the startup file, unless there is anything that it would contradict.
-    func order(_ mode: StartupMode) throws(StoreError) {
+    private func order(_ mode: StartupMode) throws(StoreError) -> String {
         try refuseExisting()
         let files = try StateFiles(signedTreeHeadPath: signedTreeHeadPath)
         // Again, now that nobody else is at it.
         try refuseExisting()
-        if configuration.backend == .lmdb { try checkStore(for: mode) }
+        // Held open until the order is written, so that the tree is the one that was looked at.
+        let store = configuration.backend == .lmdb ? try openStore(for: mode) : nil
+        let tree = mode == .localTree ? try store.map(auditedTree) : nil
         try files.write(mode)
-        print("\(startupPath): \(mode.rawValue); the primary's next start carries it out")
+        withExtendedLifetime(store) {}
+        let order = tree.map { "\(mode.rawValue), \($0)" } ?? mode.rawValue
+        return "\(startupPath): \(order); the primary's next start carries it out"
     }
 
     private func refuseExisting() throws(StoreError) {
@@ -56,34 +69,49 @@ private struct Mktree {
         }
     }
 
-    private func checkStore(for mode: StartupMode) throws(StoreError) {
-        let exists = try TileStore.exists(in: storeFolder)
-        switch mode {
-        case .empty where exists:
-            let size = try TileStore.open(folder: storeFolder).committedTreeHead().size
-            guard size == .zero else {
-                throw .refused(
-                    "the store \(storeFolder) has \(size) leaves: --mode=local-tree goes on with "
-                        + "them; for a new log give another store-dir")
-            }
-        case .localTree where !exists:
-            throw .refused("there is no store in \(storeFolder)")
-        default: break
+    /// The store that `mode` is about; nil where there is none and none is needed.
+    private func openStore(for mode: StartupMode) throws(StoreError) -> TileStore? {
+        guard try TileStore.exists(in: storeFolder) else {
+            guard mode == .empty else { throw .refused("there is no store in \(storeFolder)") }
+            return nil
+        }
+        let store = try TileStore.open(folder: storeFolder)
+        let size = try store.committedTreeHead().size
+        switch (mode, store.identity.role) {
+        case (.empty, _) where size > .zero:
+            throw .refused(
+                "the store \(storeFolder) has \(size) leaves: --mode=local-tree goes on with "
+                    + "them; for a new log give another store-dir")
+        case (.empty, .secondary):
+            throw .refused(
+                "the store \(storeFolder) is a secondary's: for a new log give another store-dir")
+        case (.localTree, .secondary) where size == .zero:
+            throw .refused(
+                "the secondary's store \(storeFolder) has no leaves: check store-dir; a new log "
+                    + "begins with --mode=empty")
+        default:
+            return store
         }
     }
 
+    /// What the tree in `store` is, after its newest leaves were found to be right.
+    private func auditedTree(in store: TileStore) throws(StoreError) -> String {
+        let head = try store.audit(newest: Self.auditedLeavesMin).treeHead
+        return "\(head.size) leaves in \(storeFolder), root hash \(head.rootHash)"
+    }
+
     /// The state of a log that has been running: a signed tree head, and no order.
-    func checkSaved() throws(StoreError) {
+    private func checkSaved() throws(StoreError) -> String {
         guard let head = try StateFiles.readSignedTreeHead(signedTreeHeadPath) else {
             throw .refused("the sth file \(signedTreeHeadPath) does not exist")
         }
         guard try DurableFile.read(startupPath) == nil else {
             throw .refused("the startup file \(startupPath) exists beside \(signedTreeHeadPath)")
         }
-        print("\(signedTreeHeadPath): a signed tree head of \(head.treeHead.size) leaves")
+        return "\(signedTreeHeadPath): a signed tree head of \(head.treeHead.size) leaves"
     }
 
-    func audit() throws {
+    private func audit() throws -> [String] {
         // The sth file first: of a log that is running, the store is then not behind it.
         let head = try StateFiles.readSignedTreeHead(signedTreeHeadPath)
         if let head, let keyFile = configuration.keyFile {
@@ -99,12 +127,16 @@ private struct Mktree {
         var progress = AuditProgress()
         let report = try store.audit(heads: heads) { progress.show($0, of: $1) }
         progress.end()
-        print(
+        var lines = [
             """
             \(storeFolder): \(report.treeHead.size) leaves, \(report.tileCount) tiles, root hash \
             \(report.treeHead.rootHash): all right
-            """)
-        if head == nil { print("\(signedTreeHeadPath) does not exist, so it was not compared") }
+            """
+        ]
+        if head == nil {
+            lines.append("\(signedTreeHeadPath) does not exist, so it was not compared")
+        }
+        return lines
     }
 }
 

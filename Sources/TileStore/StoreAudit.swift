@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // The auditor: believes nothing that is stored but the leaf bytes, and compares everything else
-// with what follows from them.
+// with what follows from them. It walks from the first leaf, or from a slab's border near the end:
+// then it also believes the nodes over the leaves before that.
 
 internal import LogCrypto
-internal import MerkleLog
+package import MerkleLog
 package import SigsumFormats
 
 /// What an audit found to be right.
 package struct AuditReport: Hashable, Sendable {
-    /// The committed tree, every leaf of which was hashed.
+    /// The committed tree.
     package let treeHead: TreeHead
+    /// The first leaf that was hashed, as all after it were: 0 for an audit of everything.
+    package let firstLeaf: LeafIndex
     /// The number of slabs and of higher tiles, all nodes of which were computed again.
     package let tileCount: UInt64
 }
@@ -25,18 +28,21 @@ extension TileStore {
     /// new transaction every few slabs (a long one would make the file grow) and ends when it has
     /// caught up with what is committed.
     ///
-    /// - Parameter progress: called after every 256 leaves with the number done and the number
-    ///   there
-    ///   are.
+    /// - Parameters:
+    ///   - newest: with a number, only so many of the newest leaves are walked, and those before
+    ///     them in the slab of the first: with what lies over them, which is where a crash or a
+    ///     full device shows. The nodes over older leaves count as right; that they give the root
+    ///     hash is still found out.
+    ///   - progress: called after every 256 leaves with the number done and the number that there
+    ///     are to do.
     package func audit(
-        heads: [(name: String, treeHead: TreeHead)] = [],
+        newest: UInt64 = .max, heads: [(name: String, treeHead: TreeHead)] = [],
         progress: (_ done: UInt64, _ all: UInt64) -> Void = { _, _ in }
     ) throws(StoreError) -> AuditReport {
         let reader = try StoreReader(self)
-        let begin = try reader.read { view throws(StoreError) in
-            (treeHead: try view.treeHead(), heads: try Auditor.allHeads(view, and: heads))
+        var auditor = try reader.read { view throws(StoreError) in
+            try Auditor(of: view, newest: newest, and: heads)
         }
-        var auditor = Auditor(treeHead: begin.treeHead, heads: begin.heads)
         while true {
             let report = try reader.read { view throws(StoreError) in
                 try auditor.walk(view, progress: progress)
@@ -51,23 +57,45 @@ private struct Auditor: ~Copyable {
     /// The most slabs walked in one transaction: a tenth of a second's work.
     private static let slabCountMax = 128
 
+    /// The size at which the walk began: a multiple of 256.
+    private let start: TreeSize
     /// The committed tree, as the transaction at hand sees it.
     private var treeHead: TreeHead
     /// The heads still to be compared, smallest first.
     private var heads: ArraySlice<(name: String, treeHead: TreeHead)>
-    private var hasher = TreeHasher()
-    private var edge = RightEdge()
+    private var hasher: TreeHasher
+    /// The tree of the leaves walked so far, and of those before ``start``.
+    private var edge: RightEdge
     private var tileCount: UInt64 = 0
     /// The number of distinct index keys that the leaves so far lead to.
     private var keyCount: UInt64 = 0
 
-    init(treeHead: TreeHead, heads: [(name: String, treeHead: TreeHead)]) {
+    /// An auditor that has the newest leaves to walk, at least `newest` of them.
+    init(
+        of view: borrowing StoreView, newest: UInt64,
+        and heads: [(name: String, treeHead: TreeHead)]
+    ) throws(StoreError) {
+        let treeHead = try view.treeHead()
+        let size = treeHead.size.value
+        let older = size > newest ? (size - newest) & ~UInt64(Tile.width - 1) : 0
+        guard let start = TreeSize(older) else { preconditionFailure("within the tree") }
+        var hasher = TreeHasher()
+        var all = try Self.allHeads(view, and: heads)[...]
+        while let head = all.first, head.treeHead.size < start {
+            let root = try Frontier(of: head.treeHead.size, in: view).root(hasher: &hasher)
+            try Self.compare(head, with: root)
+            all.removeFirst()
+        }
+        let edge = try RightEdge(of: start, from: view, hasher: &hasher)
+        self.start = start
         self.treeHead = treeHead
-        self.heads = heads[...]
+        self.heads = all
+        self.edge = edge
+        self.hasher = hasher
     }
 
     /// `heads` and those that the store keeps, smallest first; none may be ahead of the store.
-    static func allHeads(
+    private static func allHeads(
         _ view: borrowing StoreView, and heads: [(name: String, treeHead: TreeHead)]
     ) throws(StoreError) -> [(name: String, treeHead: TreeHead)] {
         let treeHead = try view.treeHead()
@@ -102,7 +130,7 @@ private struct Auditor: ~Copyable {
         try compareHeads()
         for _ in 0..<Self.slabCountMax where edge.size < treeHead.size {
             try walkSlab(view)
-            progress(edge.size.value, treeHead.size.value)
+            progress(edge.size.value - start.value, treeHead.size.value - start.value)
         }
         return edge.size == treeHead.size ? try finish(view) : nil
     }
@@ -127,8 +155,7 @@ private struct Auditor: ~Copyable {
         }
     }
 
-    /// The leaf's entry must name it; the leaf that stands first in an entry also answers for the
-    /// rest.
+    /// The leaf's entry must name it, and beside it only other leaves under the same key.
     private mutating func checkIndex(
         _ index: LeafIndex, _ hash: Digest, _ view: borrowing StoreView
     ) throws(StoreError) {
@@ -139,13 +166,12 @@ private struct Auditor: ~Copyable {
         guard let entry = found, entry.first == index || entry.others.contains(index) else {
             throw .corrupt("the index does not lead from leaf hash \(hash) to leaf \(index)")
         }
-        guard entry.first == index else { return }
-        keyCount += 1
+        if entry.first == index { keyCount += 1 }
         guard !entry.others.isEmpty else { return }
         guard Set(entry.all).count == entry.all.count else {
             throw .corrupt("the index names a leaf twice beside leaf \(index)")
         }
-        for other in entry.others {
+        for other in entry.all where other != index {
             guard other.isWithin(treeHead.size) else {
                 throw .corrupt("the index leads from leaf hash \(hash) to leaf \(other)")
             }
@@ -154,7 +180,9 @@ private struct Auditor: ~Copyable {
                 throw .corrupt("the index leads from leaf hash \(hash) to leaf \(other)")
             }
             guard otherHash != hash else {
-                throw .corrupt("leaf \(index) stands in the tree again as leaf \(other)")
+                throw .corrupt(
+                    "leaf \(min(index, other)) stands in the tree again as leaf "
+                        + "\(max(index, other))")
             }
         }
     }
@@ -184,13 +212,18 @@ private struct Auditor: ~Copyable {
     /// Compares the heads that have the size reached.
     private mutating func compareHeads() throws(StoreError) {
         while let next = heads.first, next.treeHead.size == edge.size {
-            let root = edge.root(hasher: &hasher)
-            guard next.treeHead.rootHash == root else {
-                throw .corrupt(
-                    "\(next.name) has root hash \(next.treeHead.rootHash) for \(edge.size) leaves, "
-                        + "the leaves give \(root)")
-            }
+            try Self.compare(next, with: edge.root(hasher: &hasher))
             heads.removeFirst()
+        }
+    }
+
+    private static func compare(
+        _ head: (name: String, treeHead: TreeHead), with root: Digest
+    ) throws(StoreError) {
+        guard head.treeHead.rootHash == root else {
+            throw .corrupt(
+                "\(head.name) has root hash \(head.treeHead.rootHash) for \(head.treeHead.size) "
+                    + "leaves, the leaves give \(root)")
         }
     }
 
@@ -203,9 +236,11 @@ private struct Auditor: ~Copyable {
         }
         let counts = try view.entryCounts()
         try counts.check(for: treeHead.size)
-        guard counts.index == keyCount else {
+        // What older leaves lead to is not known when they were not walked.
+        guard start > .zero || counts.index == keyCount else {
             throw .corrupt("the index has \(counts.index) entries, the leaves lead to \(keyCount)")
         }
-        return AuditReport(treeHead: treeHead, tileCount: tileCount)
+        return AuditReport(
+            treeHead: treeHead, firstLeaf: start.nextIndex, tileCount: tileCount)
     }
 }

@@ -25,7 +25,7 @@ package final class StoreReader {
     /// - Parameter tree: the tree that proofs will be made in; without one, nodes of unfinished
     ///   tiles
     ///   are computed from the leaves.
-    package func read<Result>(
+    package func read<Result: ~Copyable>(
         tree: TreeSnapshot? = nil, _ body: (borrowing StoreView) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
         try StoreError.wrap("read \(store.folder)") { () throws(LMDBError) in

@@ -83,8 +83,9 @@ package final class TreeHeadKeeper {
         return signed
     }
 
-    /// A signature over `treeHead` that was checked: an agent's might be another key's.
-    static func sign(
+    /// A signature over `treeHead` that was checked: an agent's might be another key's. Keeps
+    /// nothing and looks at nothing: for a tree head that no log is bound by, as a secondary's.
+    package static func sign(
         _ treeHead: TreeHead, with signer: any TreeHeadSigner
     ) throws(SigningError) -> SignedTreeHead {
         let text = treeHead.signedText(keyHash: signer.publicKey.keyHash)

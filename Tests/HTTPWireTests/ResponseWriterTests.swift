@@ -104,6 +104,29 @@ import Testing
                 + Self.dateLine + line + "\r\nbody")
     }
 
+    /// What was granted of a wait that was asked for is said in every kind of response.
+    @Test(
+        arguments: [
+            (nil, ""), (0, "Preference-Applied: wait=0\r\n"),
+            (60, "Preference-Applied: wait=60\r\n"),
+            (.max, "Preference-Applied: wait=4294967295\r\n"),
+        ] as [(UInt32?, String)])
+    func preferenceApplied(seconds: UInt32?, line: String) {
+        var framing = ResponseFraming(omitsBody: false, persistence: .close)
+        framing.grantedWait = seconds
+        let body = Array("body".utf8)
+        let prerendered = PrerenderedResponse(.ok, contentType: "a/b", body: body.span)
+        let text = Self.written(framing: framing) { writer in
+            writer.text(.notFound, "no")
+            writer.prerendered(prerendered)
+        }
+        let fields = "Connection: close\r\n" + line
+        #expect(
+            text == Self.response("404 Not Found", length: "          3", fields, body: "no\n")
+                + "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 4\r\n"
+                + Self.dateLine + fields + "\r\nbody")
+    }
+
     @Test(arguments: [false, true])
     func prerendered(omitsBody: Bool) {
         let body = Array("size=7\n".utf8)

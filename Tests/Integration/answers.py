@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Ways for a scripted witness to answer a request, right ones and every kind of wrong one. Each is a
-# function of the exchange, or makes one.
+# Ways for a scripted server to answer a request, right ones and every kind of wrong one. Each is a
+# function of the exchange, or makes one. What is not about cosignatures fits any kind of server.
 
 import base64
 import dataclasses
@@ -13,7 +13,7 @@ import checkpoint
 import ed25519
 import wire
 from checkpoint import CosignatureLine
-from witness import TEXT, Exchange, encode
+from scripted import TEXT, Exchange, encode
 
 Answer = Callable[[Exchange], None]
 
@@ -65,9 +65,9 @@ def cosign_after_100(exchange: Exchange) -> None:
 
 def cosign_in_a_crowd(exchange: Exchange) -> None:
     """Its line is among lines of other names, keys and lengths, as one of several keys has."""
-    status, content_type, body = exchange.witness.judge(exchange.request)
+    status, content_type, body = exchange.server.judge(exchange.request)
     if status == 200:
-        witness, head = exchange.witness, exchange.request.body.head
+        witness, head = exchange.server, exchange.request.body.head
         other = ed25519.Signer()
         name = witness.key_name
         body = b"".join([
@@ -84,10 +84,10 @@ def cosign_in_a_crowd(exchange: Exchange) -> None:
 
 def cosign_twice(exchange: Exchange) -> None:
     """The same line, and then one of another time."""
-    status, content_type, body = exchange.witness.judge(exchange.request)
+    status, content_type, body = exchange.server.judge(exchange.request)
     if status == 200:
         line = exchange.request.cosigned
-        later = exchange.witness.cosign(exchange.request.body.head, line.time + 1)
+        later = exchange.server.cosign(exchange.request.body.head, line.time + 1)
         body = line.encoded * 2 + later.encoded
     exchange.respond(status, body, content_type)
 
@@ -158,7 +158,7 @@ def _with_line(change: Callable[[Exchange, CosignatureLine], bytes]) -> Answer:
     """A body made from a right line, without the witness remembering that it cosigned."""
 
     def answer(exchange: Exchange) -> None:
-        line = exchange.witness.cosign(exchange.request.body.head)
+        line = exchange.server.cosign(exchange.request.body.head)
         exchange.respond(200, change(exchange, line))
 
     return answer
@@ -171,7 +171,7 @@ def _flipped(data: bytes) -> bytes:
 def _of_other_tree(exchange: Exchange, size_more: int = 0) -> bytes:
     head = exchange.request.body.head
     other = wire.TreeHead(head.size + size_more, os.urandom(32), b"")
-    return exchange.witness.cosign(other).encoded
+    return exchange.server.cosign(other).encoded
 
 
 bad_signature = _with_line(
@@ -183,13 +183,13 @@ other_name = _with_line(  # the key id no longer fits
 other_time = _with_line(lambda _, line: dataclasses.replace(line, time=line.time + 1).encoded)
 other_key = _with_line(
     lambda exchange, line: CosignatureLine.make(
-        line.name, ed25519.Signer(), exchange.witness.log_key, exchange.request.body.head,
+        line.name, ed25519.Signer(), exchange.server.log_key, exchange.request.body.head,
         line.time).encoded)
 other_tree = _with_line(lambda exchange, _: _of_other_tree(exchange))
 other_size = _with_line(lambda exchange, _: _of_other_tree(exchange, 1))
 other_log = _with_line(
     lambda exchange, line: CosignatureLine.make(
-        line.name, exchange.witness.signer, ed25519.Signer().public_key,
+        line.name, exchange.server.signer, ed25519.Signer().public_key,
         exchange.request.body.head, line.time).encoded)
 no_line_feed = _with_line(lambda _, line: line.encoded[:-1])
 no_dash = _with_line(lambda _, line: line.encoded[3:])
@@ -362,13 +362,13 @@ CONFLICTS: dict[str, Answer] = {
 }
 
 
-def _judged(exchange: Exchange, time: int | None = None) -> tuple[int, bytes, str]:
-    code, content_type, data = exchange.witness.judge(exchange.request, time)
+def _judged(exchange: Exchange, *arguments) -> tuple[int, bytes, str]:
+    code, content_type, data = exchange.server.judge(exchange.request, *arguments)
     return code, data, content_type
 
 
 def _send_without_length(exchange: Exchange) -> None:
-    code, content_type, data = exchange.witness.judge(exchange.request)
+    code, content_type, data = exchange.server.judge(exchange.request)
     exchange.request.status = code
     exchange.send(b"HTTP/1.1 %d Scripted\r\nContent-Type: %s\r\n\r\n%s"
                   % (code, content_type.encode(), data))

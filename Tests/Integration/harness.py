@@ -105,6 +105,10 @@ class Server:
         self._changed = threading.Condition()
         self._reader: threading.Thread | None = None
 
+    @property
+    def internal_url(self) -> str:
+        return "http://{}:{}".format(*self.internal)
+
     # What a subclass provides.
 
     def command(self) -> list[str]:
@@ -262,7 +266,7 @@ class Server:
             while size is None or len(leaves) < size:
                 end = len(leaves) + 512 if size is None else size
                 answer = connection.request("GET", f"/get-leaves/{len(leaves)}/{end}")
-                if size is None and answer.status == 404 and answer.text == "at end of tree\n":
+                if size is None and answer.status == 404 and "at end of tree" in answer.text:
                     break
                 assert answer.status == 200, f"{answer.status} {answer.text}"
                 leaves += wire.parse_leaves(answer.body)
@@ -309,6 +313,8 @@ class Log(Server):
         self.store = self.folder / "store"
         self.sth_file = self.folder / "sth"
         self.startup_file = self.folder / "sth.startup"
+        # An empty one, whatever the machine has in /etc.
+        self.configuration_file = pathlib.Path(os.devnull)
         self.options = {
             "key_file": self.key_file,
             "store_dir": self.store,
@@ -331,8 +337,8 @@ class Log(Server):
         return [str(BINARY), self.role, *_option_words(self.options)]
 
     def environment(self) -> dict[str, str]:
-        # An empty configuration, whatever the machine has in /etc.
-        return {"NOTIFY_SOCKET": self._notify.name, "SIGSUM_LOGSERVER_CONFIG": os.devnull}
+        return {"NOTIFY_SOCKET": self._notify.name,
+                "SIGSUM_LOGSERVER_CONFIG": str(self.configuration_file)}
 
     def launch(self, prefix=()) -> None:
         self._notify.drain()
@@ -367,24 +373,26 @@ class Log(Server):
 
 
 class LogGo(Server):
-    """log-go's primary with its tree in memory, to compare ours with. Skips where it is not there."""
+    """log-go's server with its tree in memory, to compare ours with. Skips where it is not there."""
 
-    def __init__(self, folder=None, key=None, **options):
-        program = peer("sigsum-log-primary")
+    def __init__(self, folder=None, key=None, role: str = "primary", **options):
+        program = peer(f"sigsum-log-{role}")
         mktree = peer("sigsum-mktree")
         super().__init__(folder, key)
+        self.role = role
         self._program = program
         self.sth_file = self.folder / "sth"
         self.options = {
             "backend": "ephemeral",
             "key_file": self.key_file,
-            "sth_file": self.sth_file,
+            "sth_file": self.sth_file if role == "primary" else None,
             "external_endpoint": "{}:{}".format(*self.external),
             "internal_endpoint": "{}:{}".format(*self.internal),
             "interval": "1s",
         } | options
-        made = run(mktree, f"--sth-file={self.sth_file}", env=os.environ | self.environment())
-        assert made.returncode == 0, made.stderr
+        if role == "primary":
+            made = run(mktree, f"--sth-file={self.sth_file}", env=os.environ | self.environment())
+            assert made.returncode == 0, made.stderr
 
     def command(self) -> list[str]:
         return [self._program, *_option_words(self.options)]

@@ -20,9 +20,10 @@ import harness
 import wire
 from checkpoint import AddCheckpoint, CosignatureLine
 from real_witnesses import LiteWitness, SigsumWitness
+from scripted import encode
 from test_witness_tls import Authority
 from watcher import Policy, Watcher
-from witness import ScriptedWitness, encode
+from witness import ScriptedWitness
 
 VECTORS = harness.ROOT / "Tests/Vectors"
 

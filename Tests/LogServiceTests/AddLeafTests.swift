@@ -145,7 +145,7 @@ import TileStore
     func laterAnswers(answer: AddLeafAnswer, status: UInt16, saysLater: Bool) throws {
         let exchange = try Request("/").exchange { _, _, _, response throws(StoreError) in
             answer.write(to: &response)
-            return .written(.addLeaf, answer.status)
+            return Answer.written(.addLeaf, answer.status)
         }
         #expect(exchange.status == status && exchange.counted?.code == status)
         #expect(exchange.response?.isWhole == true)

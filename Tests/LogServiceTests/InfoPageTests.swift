@@ -26,7 +26,7 @@ import TileStore
         let page = InfoPage(publicKey: key, prefix: "/<p>&", version: "<v>\"&").render()
         let exchange = try Request("/").exchange { _, _, _, response throws(StoreError) in
             response.prerendered(page)
-            return .written(.info, .ok)
+            return Answer.written(.info, .ok)
         }
         let body = try #require(exchange.body)
         for fact in ["\(key)", "\(key.keyHash)", "/&lt;p&gt;&amp;", "&lt;v&gt;&quot;&amp;"] {
@@ -42,7 +42,7 @@ import TileStore
         ).render()
         let exchange = try Request("/").exchange { _, _, _, response throws(StoreError) in
             response.prerendered(page)
-            return .written(.info, .ok)
+            return Answer.written(.info, .ok)
         }
         #expect(exchange.body?.contains("<code>(none)</code>") == true)
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The internal face: all committed leaves, and the metrics.
+// The internal face: all committed leaves, and the metrics; what may be waited for, and for how
+// long.
 
 import HTTPWire
 import LogService
+import MerkleLog
 import TestSupport
 import Testing
 import TileStore
@@ -69,5 +71,119 @@ import TileStore
         #expect(try fixture.exchangeInside(Request("/log/metrics")).status == 404)
         let refused = try fixture.exchangeInside(Request("/metrics", method: "PUT"))
         #expect(refused.status == 405 && refused.response?.fields["allow"] == "GET, HEAD")
+    }
+
+    // MARK: Waiting
+
+    /// A Prefer field, and the seconds that are granted.
+    static let waits: [(prefer: String, granted: UInt32?)] = [
+        ("wait=10", 10), ("respond-async, wait=1", 1), ("wait=60", 60), ("wait=61", 60),
+        ("wait=18446744073709551616", 60), ("wait=0", 0), ("wait", nil), ("respond-async", nil),
+    ]
+
+    /// Only the end of the tree is worth a wait, and only one that was asked for.
+    @Test(arguments: [0, 1, 256, 300], waits)
+    func leavesThatAreWaitedFor(size: Int, wait: (prefer: String, granted: UInt32?)) throws {
+        let fixture = try LogFixture(committed: size, published: nil, prefix: "/log")
+        let mayHold = wait.granted.map { $0 > 0 } ?? false
+        let fields = "Prefer: \(wait.prefer)\r\n"
+        for (start, end) in [
+            (0, size), (size - 1, size), (size - 1, size + 9), (size, size), (size, size + 1),
+            (size, Int.max), (size + 1, size + 2), (size + 1, Int.max), (Int.max, Int.max),
+        ] where start >= 0 {
+            let path = "/log/get-leaves/\(start)/\(end)"
+            for request in [
+                Request(path, fields: fields), Request(path, method: "HEAD", fields: fields),
+            ] {
+                let exchange = try fixture.exchangeInside(request)
+                let isHeld = mayHold && start == size && end > start
+                #expect((exchange.response == nil) == isHeld, "\(path)")
+                #expect(exchange.grantedWait == wait.granted)
+                let plain = try fixture.exchangeInside(Request(path))
+                #expect(plain.grantedWait == nil && plain.response != nil)
+                #expect(plain.response?.fields["preference-applied"] == nil)
+                guard !isHeld else {
+                    let read = HeldRead.leaves(start: UInt64(start), end: UInt64(end))
+                    let beyond = try #require(TreeSize(UInt64(size)))
+                    #expect(try exchange.answer.get() == .hold(read, beyond: beyond))
+                    continue
+                }
+                #expect(exchange.status == plain.status && exchange.counted?.code == plain.status)
+                #expect(
+                    exchange.response?.fields["preference-applied"]
+                        == wait.granted.map { "wait=\($0)" })
+            }
+        }
+    }
+
+    /// What was held is answered with what there is then.
+    @Test func releasedLeaves() throws {
+        let fixture = try LogFixture(committed: 3, published: nil)
+        for (count, body) in [(3, "at end of tree\n"), (300, try Golden.lines(3..<300))] {
+            _ = try fixture.writer.append(Array(Golden.hashed.get()[..<count]))
+            let exchange = try Request("/held").exchange { _, _, _, response throws(StoreError) in
+                response.framing.grantedWait = 10
+                return InternalAnswer.written(
+                    .getLeaves, try fixture.inside.leaves(from: 3, to: 1_000, response: &response))
+            }
+            #expect(exchange.body == body && exchange.counted?.code == exchange.status)
+            #expect(exchange.response?.fields["preference-applied"] == "wait=10")
+        }
+    }
+
+    /// Refusals and other endpoints are not waited for, and do not say so.
+    @Test func whatIsNeverWaitedFor() throws {
+        let fixture = try LogFixture(committed: 3, published: nil, prefix: "/log")
+        for (path, status) in [
+            ("/metrics", 200), ("/log/get-leaves", 301), ("/log/get-leaves/3", 400),
+            ("/log/get-secondary-tree-head", 404), ("/nothing", 404),
+        ] {
+            let exchange = try fixture.exchangeInside(Request(path, fields: "Prefer: wait=9\r\n"))
+            #expect(exchange.status == UInt16(status), "\(path)")
+            #expect(exchange.response?.fields["preference-applied"] == nil)
+        }
+    }
+
+    // MARK: A secondary
+
+    /// The tree head is for others to sign: at once, unless the client has it and would wait.
+    @Test(arguments: waits) func secondaryTreeHead(wait: (prefer: String, granted: UInt32?)) throws
+    {
+        let fixture = try LogFixture(committed: 300, published: nil, prefix: "/log")
+        let mayHold = wait.granted.map { $0 > 0 } ?? false
+        let fields = "Prefer: \(wait.prefer)\r\n"
+        for (query, known) in [
+            ("", nil), ("?size=0", 0), ("?size=299", 299), ("?size=300", 300), ("?size=301", 301),
+            ("?size=9223372036854775807", UInt64(Int64.max)),
+        ] as [(String, UInt64?)] {
+            let path = "/log/get-secondary-tree-head\(query)"
+            let exchange = try fixture.exchangeWithSecondary(Request(path, fields: fields))
+            #expect(exchange.response == nil && exchange.grantedWait == wait.granted)
+            var expected = InternalAnswer.signTreeHead
+            if mayHold, let known, known >= 300 {
+                expected = .hold(.treeHead, beyond: try #require(TreeSize(known)))
+            }
+            #expect(try exchange.answer.get() == expected, "\(query)")
+            let plain = try fixture.exchangeWithSecondary(Request(path))
+            #expect(try plain.answer.get() == .signTreeHead)
+            #expect(plain.response == nil && plain.grantedWait == nil)
+        }
+    }
+
+    /// What else a secondary has is as a primary has it.
+    @Test func besideTheTreeHead() throws {
+        let fixture = try LogFixture(committed: 300, published: nil, prefix: "/log")
+        for path in ["/log/get-leaves/7/300", "/log/get-leaves/300/301", "/log/get-leaves/x"] {
+            let exchange = try fixture.exchangeWithSecondary(Request(path))
+            let primary = try fixture.exchangeInside(Request(path))
+            #expect(exchange.status == primary.status && exchange.body == primary.body)
+        }
+        #expect(try fixture.exchangeWithSecondary(Request("/metrics")).body == "metric 2\n")
+        let malformed = try fixture.exchangeWithSecondary(
+            Request("/log/get-secondary-tree-head?size=x"))
+        #expect(
+            try malformed.answer.get() == .written(.getSecondaryTreeHead, .badRequest))
+        #expect(malformed.status == 400)
+        #expect(try fixture.exchangeWithSecondary(Request("/log/add-leaf")).status == 404)
     }
 }

@@ -75,12 +75,15 @@ enum Golden {
     }
 }
 
-/// A store with `committed` leaves and the two faces of its primary.
+/// A store with `committed` leaves and the two faces of its primary, and what a secondary with the
+/// same leaves has inside.
 struct LogFixture {
     let store: TileStore
+    let writer: StoreWriter
     let board: PublicationBoard
     let primary: PrimaryAnswers
     let inside: InternalAnswers
+    let secondary: InternalAnswers
 
     /// - Parameter published: the size of the published tree; nil before the first publication. It
     ///   may
@@ -93,7 +96,7 @@ struct LogFixture {
             identity: StoreIdentity(
                 role: .primary, logKeyHash: try Golden.logKey().publicKey.keyHash),
             release: "test")
-        let writer = try StoreWriter(store)
+        writer = try StoreWriter(store)
         _ = try writer.append(Array(Golden.hashed.get()[..<committed]))
         let publication = try published.map { Publication(try Golden.published($0)) }
         board = PublicationBoard(publication)
@@ -105,19 +108,29 @@ struct LogFixture {
         inside = try InternalAnswers(
             routes: .primaryInternal(prefix: prefix), store: store, leafCountMax: leafCountMax,
             metrics: { Array("metric 1\n".utf8) })
+        secondary = try InternalAnswers(
+            routes: .secondaryInternal(prefix: prefix), store: store, leafCountMax: leafCountMax,
+            metrics: { Array("metric 2\n".utf8) })
     }
 
     /// What the public face does with `request`.
-    func exchange(_ request: Request) throws -> Exchange {
+    func exchange(_ request: Request) throws -> Exchange<Answer> {
         try request.exchange { head, bytes, body, response throws(StoreError) in
             try primary.answer(head, bytes: bytes, body: body, response: &response)
         }
     }
 
     /// What the internal face does with `request`.
-    func exchangeInside(_ request: Request) throws -> Exchange {
+    func exchangeInside(_ request: Request) throws -> Exchange<InternalAnswer> {
         try request.exchange { head, bytes, _, response throws(StoreError) in
             try inside.answer(head, bytes: bytes, response: &response)
+        }
+    }
+
+    /// What the internal face of a secondary does with `request`.
+    func exchangeWithSecondary(_ request: Request) throws -> Exchange<InternalAnswer> {
+        try request.exchange { head, bytes, _, response throws(StoreError) in
+            try secondary.answer(head, bytes: bytes, response: &response)
         }
     }
 }
@@ -138,12 +151,12 @@ struct Request {
         Request("/add-leaf", method: "POST", fields: fields, body: body)
     }
 
-    typealias Answering =
+    typealias Answering<Answer> =
         (RequestHead, Span<UInt8>, Span<UInt8>, inout ResponseWriter) throws(StoreError) -> Answer
 
     /// Parses the request, answers it and takes the response apart. What was in the output before
     /// must stay, also after a throw.
-    func exchange(_ answering: Answering) throws -> Exchange {
+    func exchange<Answer>(_ answering: Answering<Answer>) throws -> Exchange<Answer> {
         var parser = RequestParser(limits: RequestLimits())
         guard case .complete(bytes.count) = parser.parse(bytes.span) else {
             throw Unexpected(what: "not one request: \(String(decoding: bytes, as: UTF8.self))")
@@ -161,29 +174,42 @@ struct Request {
         } catch {
             answer = .failure(error)
         }
+        let grantedWait = response.framing.grantedWait
         let output = response.finish()
         guard output.starts(with: earlier) else { throw Unexpected(what: "output was lost") }
         return Exchange(
-            answer: answer, response: try Response(parsing: Array(output[earlier.count...])))
+            answer: answer, response: try Response(parsing: Array(output[earlier.count...])),
+            grantedWait: grantedWait)
     }
 }
 
 /// What came of a request.
-struct Exchange {
+struct Exchange<Answer> {
     let answer: Result<Answer, StoreError>
     /// nil when nothing was written.
     let response: Response?
+    /// How long it may be held, as its response would say.
+    let grantedWait: UInt32?
 
     var status: UInt16? { response?.status }
     var body: String? { response?.body }
+}
+
+extension Exchange<Answer> {
+    private var written: (endpoint: Endpoint, status: Status)? {
+        guard case .success(.written(let endpoint, let status)) = answer else { return nil }
+        return (endpoint, status)
+    }
+    /// The status that metrics count, which must be the one sent.
+    var counted: Status? { written?.status }
+    var endpoint: Endpoint? { written?.endpoint }
+}
+
+extension Exchange<InternalAnswer> {
     /// The status that metrics count, which must be the one sent.
     var counted: Status? {
         guard case .success(.written(_, let status)) = answer else { return nil }
         return status
-    }
-    var endpoint: Endpoint? {
-        guard case .success(.written(let endpoint, _)) = answer else { return nil }
-        return endpoint
     }
 }
 

@@ -69,7 +69,7 @@ import Testing
     /// A secondary's metrics in which everything has been counted.
     static func countedReplica() -> ReplicaMetrics {
         let metrics = ReplicaMetrics(requestMetricsCount: 2) { ConnectionCounts() }
-        metrics.server.requests[1].record(.getLeaves, .ok, nanoseconds: 1)
+        metrics.server.requests[1].record(.getSecondaryTreeHead, .ok, nanoseconds: 1)
         metrics.server.committedSize.set(12)
         metrics.server.commits.record(.milliseconds(3))
         metrics.server.committedLeaves.add(7)
@@ -169,7 +169,7 @@ import Testing
     @Test(arguments: [
         "build_info{version=\"sigsum 0.1.0\"} 1", "http_connections 0",
         "http_request_duration_seconds_count"
-            + "{endpoint=\"get-leaves\",status=\"200\"} 1",
+            + "{endpoint=\"get-secondary-tree-head\",status=\"200\"} 1",
         "tree_size_leaves{state=\"committed\"} 12", "commit_duration_seconds_count 1",
         "committed_leaves_total 7", "store_free_bytes 1",
         "replication_requests_total{status=\"200\"} 1",

@@ -257,6 +257,67 @@ import Testing
         }
     }
 
+    static let knownSizes: [(query: String, expected: Expected)] = [
+        ("", .route(.secondaryTreeHead(knownSize: nil))),
+        ("?", .route(.secondaryTreeHead(knownSize: nil))),
+        ("?&&", .route(.secondaryTreeHead(knownSize: nil))),
+        ("?x=1&y", .route(.secondaryTreeHead(knownSize: nil))),
+        ("?size", .route(.secondaryTreeHead(knownSize: nil))),
+        ("?sizes=x", .route(.secondaryTreeHead(knownSize: nil))),
+        ("?Size=3", .route(.secondaryTreeHead(knownSize: nil))),
+        ("?size=0", .route(.secondaryTreeHead(knownSize: 0))),
+        ("?size=\(max)", .route(.secondaryTreeHead(knownSize: UInt64(Int64.max)))),
+        ("?x=size=9&size=3&&z=%", .route(.secondaryTreeHead(knownSize: 3))),
+        ("?size=3?", .malformed(.getSecondaryTreeHead)),
+        ("?size=", .malformed(.getSecondaryTreeHead)),
+        ("?size=&size=3", .malformed(.getSecondaryTreeHead)),
+        ("?size=3&size=3", .malformed(.getSecondaryTreeHead)),
+        ("?size=03", .malformed(.getSecondaryTreeHead)),
+        ("?size=+3", .malformed(.getSecondaryTreeHead)),
+        ("?size=-3", .malformed(.getSecondaryTreeHead)),
+        ("?size=x", .malformed(.getSecondaryTreeHead)),
+        ("?size=%33", .malformed(.getSecondaryTreeHead)),
+        ("?size=9223372036854775808", .malformed(.getSecondaryTreeHead)),
+    ]
+
+    @Test(arguments: prefixes) func secondaryPaths(prefix: String) {
+        let table = RouteTable.secondaryInternal(prefix: prefix)
+        let path = "\(prefix)/get-secondary-tree-head"
+        for (query, expected) in Self.knownSizes {
+            #expect(Self.kind(Self.routing(path + query, in: table)) == expected, "\(query)")
+            #expect(Self.kind(Self.routing(path + query, .head, in: table)) == expected)
+            #expect(
+                Self.routing(path + query, .post, in: table)
+                    == .methodNotAllowed(.getSecondaryTreeHead))
+        }
+        #expect(
+            Self.routing("\(prefix)/get%2dsecondary-tree-head?size=4", in: table)
+                == .route(.secondaryTreeHead(knownSize: 4)))
+        #expect(Self.routing("/metrics?size=x", in: table) == .route(.metrics))
+        #expect(
+            Self.routing("\(prefix)/get-leaves/3/9?size=x", in: table)
+                == .route(.leaves(start: 3, end: 9)))
+        for path in [
+            "\(path)/", "\(path)/4", "\(path)s", "\(prefix)/get-tree-head", "\(prefix)/add-leaf",
+            "\(prefix)/", "\(prefix)/get-inclusion-proof/2/\(Self.hash)", "/metrics/",
+        ] {
+            #expect(Self.routing(path, in: table) == .notFound, "\(path)")
+        }
+    }
+
+    /// A secondary's public face has no path, no method and no malformed one.
+    @Test func nothing() {
+        let paths =
+            Self.rows.map(\.path) + [
+                "", "*", "/", "/metrics", "/add-leaf", "/get-secondary-tree-head",
+            ]
+        for path in paths {
+            for method in [Method.get, .head, .post, .other] {
+                #expect(Self.routing(path, method, in: .nothing) == .notFound, "\(path)")
+            }
+        }
+    }
+
     /// Whatever the bytes, there is an answer, and a route only for what the table above has.
     @Test func anyBytes() {
         var random = SeededGenerator(seed: 2)

@@ -69,6 +69,13 @@ struct Damage: CustomTestStringConvertible, Sendable {
         }
     }()
 
+    /// Only whoever walks all leaves can count what they lead to.
+    static let ofIndexCount =
+        Damage("an index entry too many", expected: "the index has 601 entries") {
+            transaction, tables in
+            try transaction.put([0, 0, 0, 0, 0, 0].span, for: 12_345, in: tables.index)
+        }
+
     static let all: [Damage] = [
         Damage(
             "a byte of a leaf in a slab", byte: 128 * 300 % (128 * 256), of: 1, in: slabs,
@@ -77,8 +84,8 @@ struct Damage: CustomTestStringConvertible, Sendable {
             "a byte of a leaf in the tail", byte: 127, of: 599, in: tail,
             expected: "the index does not lead from leaf hash"),
         Damage(
-            "a node", byte: Slab.leafByteCount + 32 * 400, of: 0, in: slabs,
-            expected: "tile 0 of level 0 has a wrong checksum"),
+            "a node", byte: Slab.leafByteCount + 32 * 400, of: 1, in: slabs,
+            expected: "tile 1 of level 0 has a wrong checksum"),
         Damage("a node, with the checksum made for it", expected: "node 400 of tile 1 of level 0") {
             transaction, tables in
             var slab = try #require(try transaction.bytes(of: 1, in: tables.slabs))
@@ -114,32 +121,28 @@ struct Damage: CustomTestStringConvertible, Sendable {
             transaction, tables in
             try transaction.put(goldenBytes(0..<1).span, for: 600, in: tables.tail)
         },
-        Damage("an index entry too many", expected: "the index has 601 entries") {
-            transaction, tables in
-            try transaction.put([0, 0, 0, 0, 0, 0].span, for: 12_345, in: tables.index)
-        },
-        Damage("an index entry to the wrong leaf", expected: "to leaf 77") { transaction, tables in
-            try transaction.putIndex([78], for: 77, in: tables.index)
+        Damage("an index entry to the wrong leaf", expected: "to leaf 577") { transaction, tables in
+            try transaction.putIndex([578], for: 577, in: tables.index)
         },
         Damage("an index entry of a leaf twice", expected: "names a leaf twice") {
             transaction, tables in
-            try transaction.putIndex([77, 77], for: 77, in: tables.index)
+            try transaction.putIndex([577, 577], for: 577, in: tables.index)
         },
-        Damage("an index entry to a leaf that has another hash", expected: "to leaf 78") {
+        Damage("an index entry to a leaf that has another hash", expected: "to leaf 578") {
             transaction, tables in
-            try transaction.putIndex([77, 78], for: 77, in: tables.index)
+            try transaction.putIndex([577, 578], for: 577, in: tables.index)
         },
         Damage("an index entry past the end", expected: "to leaf 600") { transaction, tables in
-            try transaction.putIndex([77, 600], for: 77, in: tables.index)
+            try transaction.putIndex([577, 600], for: 577, in: tables.index)
         },
-        Damage("an index entry that begins with another leaf", expected: "the index has 600") {
+        Damage("an index entry that begins with another leaf", expected: "to leaf 578") {
             transaction, tables in
-            try transaction.putIndex([78, 77], for: 77, in: tables.index)
+            try transaction.putIndex([578, 577], for: 577, in: tables.index)
         },
-        Damage("an index entry of a broken length", expected: "to leaf 77") {
+        Damage("an index entry of a broken length", expected: "to leaf 577") {
             transaction, tables in
             try transaction.put(
-                [77, 0, 0, 0, 0, 0, 0].span, for: IndexEntry.key(of: Golden.leaves[77].leafHash),
+                [65, 2, 0, 0, 0, 0, 0].span, for: IndexEntry.key(of: Golden.leaves[577].leafHash),
                 in: tables.index)
         },
         leafTwice,
@@ -224,7 +227,10 @@ extension WriteTransaction {
             #expect(all == 600)
             progress.append(done)
         }
-        #expect(report == AuditReport(treeHead: Golden.treeHead(600), tileCount: 2))
+        #expect(
+            report
+                == AuditReport(
+                    treeHead: Golden.treeHead(600), firstLeaf: LeafIndex(0), tileCount: 2))
         #expect(progress == [256, 512, 600])
         #expect(try TileStore.ephemeral().audit().treeHead == Golden.treeHead(0))
     }
@@ -246,15 +252,96 @@ extension WriteTransaction {
         #expect(try store.audit().treeHead == Golden.treeHead(600))
     }
 
-    @Test(arguments: Damage.all)
-    func eachDamageIsFound(damage: Damage) throws {
+    private func damagedStore(_ damage: Damage) throws -> TileStore {
         let store = try soundStore()
         let transaction = try store.environment.beginWrite()
         try damage.apply(transaction, store.tables)
         try transaction.commit()
-        let said = words { try store.audit() }
+        return store
+    }
+
+    @Test(arguments: Damage.all + [Damage.ofIndexCount])
+    func eachDamageIsFound(damage: Damage) throws {
+        let said = words { try damagedStore(damage).audit() }
         #expect(said.hasPrefix("the store is damaged: "))
         #expect(said.contains(damage.expected))
+    }
+
+    /// All of it is damage to the newest leaves, or to what lies over them: of 600 leaves those
+    /// from 256 on, which is where the slab of the last 100 begins.
+    @Test(arguments: Damage.all)
+    func eachDamageIsFoundAmongTheNewest(damage: Damage) throws {
+        let said = words { try damagedStore(damage).audit(newest: 100) }
+        #expect(said.hasPrefix("the store is damaged: "))
+        #expect(said.contains(damage.expected))
+    }
+
+    @Test(arguments: [
+        (newest: UInt64(0), first: 512), (88, 512), (89, 256), (344, 256), (345, 0), (600, 0),
+        (65_536, 0), (.max, 0),
+    ])
+    func theNewestWithTheirSlab(newest: UInt64, first: Int) throws {
+        let store = try soundStore()
+        var progress: [UInt64] = []
+        let heads = [0, 1, 255, 256, 300, 600].map { (name: "a", treeHead: Golden.treeHead($0)) }
+        let report = try store.audit(newest: newest, heads: heads) { done, all in
+            #expect(all == UInt64(600 - first))
+            progress.append(done)
+        }
+        #expect(
+            report
+                == AuditReport(
+                    treeHead: Golden.treeHead(600), firstLeaf: LeafIndex(UInt64(first)),
+                    tileCount: UInt64(512 - first) / 256))
+        #expect(progress.last == UInt64(600 - first))
+    }
+
+    /// What lies before the newest leaves is not looked at, but for the roots of its tiles.
+    @Test func olderLeavesAreBelieved() throws {
+        let damage = Damage(
+            "an old leaf", byte: 0, of: 0, in: { $0.slabs },
+            expected: "the index does not lead from leaf hash")
+        let store = try damagedStore(damage)
+        #expect(try store.audit(newest: 100).treeHead == Golden.treeHead(600))
+        #expect(words { try store.audit() }.contains(damage.expected))
+        let root = Damage(
+            "the root of an old slab", byte: Slab.leafByteCount + 32 * 510, of: 0,
+            in: { $0.slabs }, expected: "has root hash")
+        #expect(words { try damagedStore(root).audit(newest: 0) }.contains(root.expected))
+    }
+
+    /// A head that is older than what is walked is compared with the nodes over its leaves.
+    @Test(arguments: [1, 255, 256, 300, 511])
+    func anOldHeadOfAnotherTreeIsNamed(size: Int) throws {
+        let store = try soundStore()
+        let other = TreeHead(size: treeSize(size), rootHash: Golden.roots[599])
+        #expect(
+            words {
+                try store.audit(newest: 0, heads: [(name: "the sth file", treeHead: other)])
+            }.contains("the sth file has root hash \(Golden.roots[599]) for \(size) leaves"))
+    }
+
+    /// Past 65,536 leaves, where the nodes that the walk begins with are in tiles of two levels.
+    @Test func theNewestOfATreeWithHigherTiles() throws {
+        let store = try TileStore.ephemeral()
+        let writer = try StoreWriter(store)
+        var hasher = TreeHasher()
+        _ = try writer.append(sequence: syntheticLeaves(0..<66_100, hasher: &hasher))
+        let newest = try store.audit(newest: 1000)
+        #expect(newest.firstLeaf == LeafIndex(65_024))
+        // The slabs from 65,024 on, and the tile over the first 65,536 leaves.
+        #expect(newest.tileCount == 4 + 1)
+        #expect(newest.treeHead == writer.treeHead)
+        #expect(try store.audit(newest: 65_536).firstLeaf == LeafIndex(512))
+        let transaction = try store.environment.beginWrite()
+        let key = Tile(level: 1, index: 0).key
+        var tile = try #require(try transaction.bytes(of: key, in: store.tables.tiles))
+        tile[32 * 400] ^= 1
+        try transaction.put(tile.span, for: key, in: store.tables.tiles)
+        try transaction.commit()
+        #expect(words { try store.audit(newest: 1000) }.contains("tile 0 of level 1 has a wrong"))
+        // Of a tile that was complete before the walk begins only the root counts.
+        #expect(try store.audit(newest: 100).firstLeaf == LeafIndex(65_792))
     }
 
     /// Every byte of the first slab that is no leaf's is a node's or the checksum's: each is

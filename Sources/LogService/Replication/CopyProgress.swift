@@ -27,3 +27,19 @@ package struct CopyProgress: Hashable, Sendable {
             leavesPerSecond > 0 ? .seconds(min(left / leavesPerSecond, secondsMax)) : nil
     }
 }
+
+extension CopyProgress: CustomStringConvertible {
+    /// `123904 of about 1000000 leaves, 41234 leaves a second, 22 s left`
+    package var description: String {
+        let rate = UInt64(leavesPerSecond.rounded())
+        let end = timeLeft.map { ", \(Self.rounded($0)) left" } ?? ""
+        return "\(done) of about \(total) leaves, \(rate) leaves a second\(end)"
+    }
+
+    /// In the largest unit of which there are two or more.
+    private static func rounded(_ duration: Swift.Duration) -> String {
+        let seconds = duration.components.seconds + 1
+        if seconds < 120 { return "\(seconds) s" }
+        return seconds < 7200 ? "\(seconds / 60) min" : "\(seconds / 3600) h"
+    }
+}

@@ -30,7 +30,7 @@ package struct LeafRequest: Hashable, Sendable {
     let attempt: Int
 
     /// The most leaves that are asked for. Every primary gives fewer.
-    static var leafCountMax: UInt64 { 65_536 }
+    package static var leafCountMax: UInt64 { 65_536 }
 
     /// The request's path, below the primary's URL.
     package var target: String { "/get-leaves/\(start)/\(end)" }

@@ -17,6 +17,6 @@ struct SecondaryCommand: ParsableCommand {
     }
 
     func run() throws {
-        _ = try SecondaryConfiguration(Settings.load(overrides()))
+        try runSecondary(SecondaryConfiguration(Settings.load(overrides())))
     }
 }

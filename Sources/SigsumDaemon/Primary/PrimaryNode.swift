@@ -57,93 +57,115 @@ private struct Peers {
     let tls: TLSClientContext?
 }
 
+/// The threads that leaves and tree heads pass through, with what runs on them.
+private struct Workers {
+    private let verifiers: [ThreadExecutor]
+    private let writerThread: ThreadExecutor
+    private let signerThread: ThreadExecutor
+    let writer: LeafWriter
+    let intake: LeafIntake
+    let signing: TreeHeadSigning
+    let replicated: ReplicatedSize
+    /// What a commit leads to, which is made after what commits.
+    let onCommit: Late<@Sendable (TreeSize, [CommittedWaiter]) -> Void>
+
+    init(
+        _ start: PrimaryStart, signer: any TreeHeadSigner, peers: Peers, metrics: LogMetrics
+    ) throws {
+        writerThread = try ThreadExecutor(name: "writer")
+        signerThread = try ThreadExecutor(name: "signer")
+        verifiers = try (1...Processors.count).map { try ThreadExecutor(name: "verify-\($0)") }
+        let onCommit = Late<@Sendable (TreeSize, [CommittedWaiter]) -> Void>()
+        self.onCommit = onCommit
+        writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics.server) {
+            onCommit.value?($0, $1)
+        }
+        replicated = ReplicatedSize(
+            peers.secondaries.all.isEmpty ? nil : start.lastSigned.treeHead.size)
+        intake = LeafIntake(
+            verifiers: verifiers, writer: writer, replicated: replicated, metrics: metrics,
+            isPublished: start.isPublished(for: peers.policy))
+        signing = try TreeHeadSigning(start, signer: signer, executor: signerThread)
+    }
+
+    /// Finishes what is queued, and ends the threads.
+    func stop() {
+        for verifier in verifiers { verifier.stop() }
+        writerThread.stop()
+        signerThread.stop()
+    }
+}
+
 /// The parts of a primary. Made, run and ended on the main thread.
 private final class PrimaryNode: RoleWork {
     private let server: ServerNode
+    private let workers: Workers
     private let fronts: [PrimaryFront]
     private let internalFront: InternalFront
     private let publishing: PrimaryControl
     private let replication: ReplicationControl
-    private let verifiers: [ThreadExecutor]
-    private let writerThread: ThreadExecutor
-    private let signerThread: ThreadExecutor
 
     init(
         _ configuration: PrimaryConfiguration, start: PrimaryStart, signer: any TreeHeadSigner,
         peers: Peers, on sockets: ServerSockets
     ) throws {
-        let logger = Logger(label: "primary")
         let frontCount = sockets.external.count
-        let server = try ServerNode(frontCount: frontCount, logger: logger)
+        let server = try ServerNode(frontCount: frontCount, logger: Logger(label: "primary"))
         let metrics = LogMetrics(
             requestMetricsCount: frontCount + 1,
             secondaryNames: peers.secondaries.all.map { "\($0.url)" },
             policy: PolicyMetrics(witnessNames: peers.policy.endpoints.map(\.witness.name)),
             connections: server.connectionCounts)
-        writerThread = try ThreadExecutor(name: "writer")
-        signerThread = try ThreadExecutor(name: "signer")
-        verifiers = try (1...Processors.count).map { try ThreadExecutor(name: "verify-\($0)") }
-
-        // What a commit leads to is made after what commits.
-        let committed = Late<@Sendable (TreeSize, [CommittedWaiter]) -> Void>()
-        let writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics.server) {
-            committed.value?($0, $1)
-        }
-        let replicated = ReplicatedSize(
-            peers.secondaries.all.isEmpty ? nil : start.lastSigned.treeHead.size)
-        let intake = LeafIntake(
-            verifiers: verifiers, writer: writer, replicated: replicated, metrics: metrics,
-            isPublished: start.isPublished(for: peers.policy))
+        let workers = try Workers(start, signer: signer, peers: peers, metrics: metrics)
         let board = PublicationBoard(start.shown(for: peers.policy).map(Publication.init))
 
         let prefix = configuration.server.urlPrefix.pathPrefix
         let infoPage = InfoPage(
-            publicKey: signer.publicKey, prefix: prefix, version: Version.line
-        ).render()
-        let fronts = try server.fronts.enumerated().map { index, reactor in
+            publicKey: signer.publicKey, prefix: prefix, version: Version.line)
+        let fronts = try server.fronts.indices.map { index in
             PrimaryFront(
-                on: reactor,
+                on: server.fronts[index],
                 answers: try PrimaryAnswers(
                     routes: .external(prefix: prefix), board: board, store: start.store,
-                    leafCountMax: configuration.maxRange, infoPage: infoPage),
-                intake: intake, requestMetrics: metrics.server.requests[index], metrics: metrics,
-                addLeafWait: configuration.addLeafWait)
+                    leafCountMax: configuration.maxRange, infoPage: infoPage.render()),
+                intake: workers.intake, requestMetrics: metrics.server.requests[index],
+                metrics: metrics, addLeafWait: configuration.addLeafWait)
         }
         let internalFront = InternalFront(
+            on: server.control,
             answers: try InternalAnswers(
                 routes: .primaryInternal(prefix: prefix), store: start.store,
-                leafCountMax: configuration.maxRange,
+                leafCountMax: max(configuration.maxRange, InternalAnswers.usualLeafCountMax),
                 metrics: { metrics.render(version: Version.number) }),
-            requestMetrics: metrics.server.requests[frontCount])
-
+            signer: nil, requestMetrics: metrics.server.requests[frontCount])
         let publisher = Publisher(configuration, peers.policy, start)
         peers.policy.describe(
             heartbeatInterval: publisher.heartbeatInterval,
-            interval: configuration.server.interval, to: logger)
+            interval: configuration.server.interval, to: Logger(label: "primary"))
         let publishing = try PrimaryControl(
             on: server.control,
             PrimaryControl.Parts(
-                store: start.store, writer: writer,
-                signing: try TreeHeadSigning(start, signer: signer, executor: signerThread),
-                intake: intake, replicated: replicated, board: board, metrics: metrics,
-                logKey: signer.publicKey, policy: peers.policy, tls: peers.tls,
+                store: start.store, writer: workers.writer, signing: workers.signing,
+                intake: workers.intake, replicated: workers.replicated, board: board,
+                metrics: metrics, logKey: signer.publicKey, policy: peers.policy, tls: peers.tls,
                 timeout: configuration.server.timeout,
                 announce: { for front in fronts { front.published() } }),
             publisher: publisher)
         let replication = try ReplicationControl(
             on: server.control,
             ReplicationControl.Parts(
-                store: start.store, intake: intake, replicated: replicated, metrics: metrics,
-                secondaries: peers.secondaries, tls: peers.tls,
+                store: start.store, intake: workers.intake, replicated: workers.replicated,
+                metrics: metrics, secondaries: peers.secondaries, tls: peers.tls,
                 timeout: configuration.server.timeout,
                 announce: { publishing.replicated($0) }),
             replication: Replication(configuration, peers.secondaries, start))
-        committed.set { size, waiting in
+        workers.onCommit.set { size, waiting in
             // Secondaries first: the sooner they ask, the sooner those who wait are answered.
+            internalFront.committed(size)
             replication.committed(size, waiting)
         }
-
         self.server = server
+        self.workers = workers
         self.fronts = fronts
         self.internalFront = internalFront
         self.publishing = publishing
@@ -156,9 +178,7 @@ private final class PrimaryNode: RoleWork {
     /// Serves until a signal says to stop, and returns when everything has ended.
     func run(reopeningLog logDestination: LogDestination) throws {
         try server.run(self, reopeningLog: logDestination)
-        for verifier in verifiers { verifier.stop() }
-        writerThread.stop()
-        signerThread.stop()
+        workers.stop()
     }
 
     func start() {
@@ -173,6 +193,7 @@ private final class PrimaryNode: RoleWork {
 
     func releaseAll() {
         for front in fronts { front.releaseAll() }
+        internalFront.releaseAll()
     }
 }
 

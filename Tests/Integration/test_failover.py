@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The primary is lost while it is in use, and a secondary becomes the primary: with one secondary, with
+# two of three, with the log's key somewhere else, and with the old primary coming back. No leaf that
+# was answered 200 is lost, and no tree head that anybody ever saw is contradicted.
+
+import os
+import random
+import shutil
+import signal
+import threading
+
+import harness
+import merkle
+import wire
+from secondary import (Secondary, assert_same_tree, order_promotion, promoted, set_secondaries,
+                       take_address)
+from secondary_case import SecondaryCase
+from test_crash import IS_LONG
+from watcher import Watcher
+from witness_case import QUICK
+
+
+class FailoverCase(SecondaryCase):
+    def busy(self, count: int, quorum: int | None = None, witness_count: int = 3) -> None:
+        """A log in use, watched, whose tree heads two of three witnesses must cosign."""
+        self.witnesses = [self.witness() for _ in range(witness_count)]
+        self.primary, self.nodes = self.cluster(
+            count, quorum, self.witnesses, 2 if witness_count else 0, timeout="2s")
+        self.watcher = self.watch(self.primary)
+        self.clients = self.load(self.primary)
+        self.clients.wait_for_answers(100)
+
+    def lose_primary(self) -> None:
+        """Killed at any moment, with requests on their way."""
+        threading.Event().wait(random.uniform(0, 0.03))
+        self.primary.kill()
+        self.watcher.stop()
+        self.answered = list(self.clients.answered)
+
+    def promote(self, node: Secondary, secondaries=(), quorum: int | None = None,
+                **options) -> harness.Log:
+        """
+        What the stopped secondary becomes, at the log's address and with its policy; not started.
+        """
+        log = promoted(node, self.key, **QUICK | {"timeout": "2s"} | options)
+        self.addCleanup(log.close)
+        take_address(log, self.primary)
+        self.set_policy(log, self.witnesses, 2 if self.witnesses else 0)
+        if secondaries:
+            set_secondaries(log, secondaries, quorum)
+        return log
+
+    def take_over(self, log: harness.Log) -> None:
+        """The clients go on with it, and it with the log."""
+        log.start()
+        watcher = self.watch(log)
+        self.clients.log = log
+        first = watcher.wait_for_size(0)
+        self.assertGreaterEqual(first.size, self.watcher.last.size)
+        self.clients.wait_for_answers(60)
+        self.assertEqual(self.value(log, "signing_halted"), 0)
+        self.clients.end()
+        self.assertFalse(self.clients.errors)
+        self.assert_nothing_lost(log, self.answered + self.clients.answered,
+                                 [self.watcher, watcher])
+        self.assert_all_consistent(log)
+        self.assertEqual(self.lines(log, r"\[(ERRO|FATA)\]"), [])
+
+    def assert_all_consistent(self, log: harness.Log) -> None:
+        """By the log's own proofs, from every tree head that the old primary published."""
+        last = log.tree_head()
+        seen = {head.size: head for _, head in self.watcher.heads if 0 < head.size < last.size}
+        with log.connect() as connection:
+            for head in seen.values():
+                answer = connection.request(
+                    "GET", f"/get-consistency-proof/{head.size}/{last.size}")
+                self.assertTrue(merkle.verify_consistency(
+                    head.size, last.size, head.root_hash, last.root_hash,
+                    wire.parse_consistency_proof(answer.body)))
+
+    def assert_witnesses_saw_one_tree(self) -> None:
+        """No two trees of one size, and no contradiction, in all that was ever sent to any."""
+        roots: dict[int, bytes] = {}
+        for witness in self.witnesses:
+            for request in witness.requests:
+                head = request.body.head
+                self.assertEqual(roots.setdefault(head.size, head.root_hash), head.root_hash)
+
+
+class OneSecondary(FailoverCase):
+    TURNS = 20 if IS_LONG else 2
+
+    def test_the_primary_is_killed_under_load(self):
+        for turn in range(self.TURNS):
+            with self.subTest(turn=turn):
+                self.setUp()
+                self.busy(1)
+                self.lose_primary()
+                (node,) = self.nodes
+                # However the secondary ends.
+                node.stop((signal.SIGTERM, signal.SIGKILL)[turn % 2])
+                new = self.promote(node)
+                self.take_over(new)
+                self.assert_witnesses_saw_one_tree()
+                self.assert_stopped_well(new)
+
+    def test_the_old_primary_comes_back(self):
+        """It serves reads and can neither sign nor publish; the new one is not disturbed."""
+        self.busy(1)
+        self.lose_primary()
+        (node,) = self.nodes
+        self.assertEqual(node.stop(), 0)
+        new = self.promote(node)
+        self.take_over(new)
+        size = new.tree_head().size
+        old = self.primary
+        start = len(old.lines)
+        sth = old.sth_file.read_bytes()
+        # What it has besides what it published nobody was promised: its secondary had it not.
+        published = wire.parse_tree_head(sth).size
+        old.start()
+        old.wait_for_line(r"\[FATA\]", start)
+        self.until_value(old, 1, "signing_halted")
+        answer = wire.parse_tree_head(old.get("/get-tree-head").body)
+        self.assertLessEqual(answer.size, published)
+        self.assertEqual(old.post_leaf(self.leaf(10_000_000)).status, 503)
+        self.assertEqual(old.get(f"/get-leaves/0/{answer.size}").status, 200)
+        self.assertEqual(old.sth_file.read_bytes(), sth)
+        self.add(new, [self.leaf(20_000_000)])
+        new.tree_head(size_at_least=size + 1)
+        self.assertEqual(old.sth_file.read_bytes(), sth)
+        self.assert_witnesses_saw_one_tree()
+        # It follows the new one only as an empty node.
+        self.assertEqual(old.stop(), 0)
+        again = self.secondary(new).start()
+        assert_same_tree(new, again, size + 1)
+
+    def test_both_primaries_of_one_log_at_a_time(self):
+        """The old one runs, cut off from its secondary alone, while the new one begins."""
+        self.busy(1)
+        (node,) = self.nodes
+        self.assertEqual(node.stop(), 0)
+        self.primary.wait_for_line("publishing waits")
+        self.clients.end()
+        old = self.primary
+        answered = list(self.clients.answered)
+        before = old.tree_head()
+        # At an address of its own: the old one has the log's.
+        new = promoted(node, self.key, **QUICK)
+        self.addCleanup(new.close)
+        self.set_policy(new, self.witnesses, 2)
+        new.start()
+        watcher = self.watch(new)
+        with self.load(new) as more:
+            more.wait_for_answers(30)
+        watcher.wait_for_witnesses(*self.witnesses, size=before.size + 1)
+        self.until_value(old, 1, "witness_contradictions_total")
+        self.assertEqual(old.tree_head().size, before.size)
+        self.assert_nothing_lost(new, answered + more.answered, [self.watcher, watcher])
+        self.assert_witnesses_saw_one_tree()
+        old.kill()
+
+    def test_nothing_is_shown_before_the_witnesses_agree(self):
+        """503 until the quorum has cosigned the local tree's head; then all goes on."""
+        self.busy(1)
+        self.lose_primary()
+        (node,) = self.nodes
+        self.assertEqual(node.stop(), 0)
+        self.clients.end()
+        held = threading.Event()
+        for witness in self.witnesses:
+            self.hold(witness, held)
+        new = self.promote(node)
+        new.start()
+        for witness in self.witnesses:
+            witness.wait_for(lambda: witness.requests[-1].ended is None)
+        for target in ("/get-tree-head", "/get-leaves/0/1"):
+            self.assertEqual(new.get(target).status, 503)
+        self.assertEqual(new.post_leaf(self.leaf(50_000_000)).status, 503)
+        held.set()
+        for witness in self.witnesses:
+            witness.behave()
+        watcher = self.watch(new)
+        watcher.wait_for_size(self.watcher.last.size)
+        self.add(new, [self.leaf(1)])
+
+    def hold(self, witness, event: threading.Event) -> None:
+        def answer(exchange) -> None:
+            exchange.wait(event=event)
+            exchange.judge_and_respond()
+
+        witness.always(answer)
+
+    def test_an_older_secondary_is_not_promoted(self):
+        """One that lacks what witnesses have cosigned signs nothing, and says so."""
+        self.busy(1)
+        (node,) = self.nodes
+        copy = self.primary.folder / "copy"
+        self.assertEqual(node.stop(), 0)
+        shutil.copytree(node.store, copy)
+        node.start()
+        self.clients.wait_for_answers(50)
+        self.watcher.wait_for_witnesses(*self.witnesses, size=len(self.primary.leaves()) - 4)
+        self.clients.end()
+        self.primary.kill()
+        self.watcher.stop()
+        node.kill()
+        shutil.rmtree(node.store)
+        shutil.move(copy, node.store)
+        new = self.promote(node)
+        new.start()
+        new.wait_for_line(r"\[FATA\]")
+        self.until_value(new, 1, "signing_halted")
+        self.assertEqual(new.post_leaf(self.leaf(50_000_000)).status, 503)
+        self.assertEqual(new.get("/get-tree-head").status, 503)
+        self.assert_witnesses_saw_one_tree()
+
+
+class TwoOfThree(FailoverCase):
+    """n - k + 1 secondaries are stopped; the largest of them is promoted, the others follow it."""
+
+    def test_the_primary_is_killed_under_load(self):
+        self.busy(3, 2)
+        self.lose_primary()
+        # Any two have among them everything that was answered 200.
+        gone, *rest = random.sample(self.nodes, 3)
+        sizes = {node: node.secondary_tree_head() for node in rest}
+        for node in rest:
+            self.assertEqual(node.stop(), 0)
+        largest, other = sorted(rest, key=lambda node: -sizes[node].size)
+        new = self.promote(largest, [other, gone], 2)
+        for node in (gone, other):
+            if node.is_running:
+                node.stop()
+            node.options["primary_url"] = new.internal_url
+        new.start()
+        total = len(new.leaves(internal=True))
+        for node in (gone, other):
+            node.start()
+        # Whoever is ahead of the new primary stops, and says so; it is wiped, and filled again.
+        for node in (gone, other):
+            self.follow_or_refill(node, new, total)
+        self.clients.log = new
+        watcher = self.watch(new)
+        watcher.wait_for_size(self.watcher.last.size)
+        self.clients.wait_for_answers(60)
+        self.clients.end()
+        self.assert_nothing_lost(new, self.answered + self.clients.answered,
+                                 [self.watcher, watcher])
+        self.assert_all_consistent(new)
+        size = len(new.leaves())
+        for node in (gone, other):
+            assert_same_tree(new, node, size)
+        self.assert_witnesses_saw_one_tree()
+        self.assert_stopped_well(new, gone, other)
+
+    def follow_or_refill(self, node: Secondary, new: harness.Log, total: int) -> None:
+        start = len(node.lines)
+        self.until(lambda: node.size >= total or self.lines(node, "replication stopped"))
+        if not self.lines(node, "replication stopped"):
+            return
+        self.assertEqual(node.stop(), 0)
+        shutil.rmtree(node.store)
+        node.start()
+        node.wait_until_size(total)
+        self.assertEqual(self.lines(node, "replication stopped", start), [])
+
+    def test_one_that_is_ahead_of_the_new_primary(self):
+        """The leaf that only it has was never answered 200; the new primary rejects its head."""
+        self.busy(3, 2, witness_count=0)
+        self.clients.end()
+        one, two, ahead = self.nodes
+        self.primary.tree_head(size_at_least=len(self.primary.leaves(internal=True)))
+        for node in (one, two):
+            node.wait_until_size(len(self.primary.leaves()))
+            self.assertEqual(node.stop(), 0)
+        extra = self.leaf(30_000_000)
+        self.assert_waits(self.primary, extra)
+        size = ahead.wait_until_size(len(self.primary.leaves(internal=True))).size
+        self.primary.kill()
+        self.watcher.stop()
+        self.answered = list(self.clients.answered)
+        new = self.promote(one, [two, ahead], 1)
+        for node in (two, ahead):
+            node.options["primary_url"] = new.internal_url
+        self.assertEqual(ahead.stop(), 0)
+        new.start(), two.start(), ahead.start()
+        ahead.wait_for_line(rf"\[FATA\] replication stopped: the primary has fewer leaves than the "
+                            rf"{size} here$")
+        new.wait_for_line(rf"\[ERRO\] secondary {ahead.internal_url}/?: tree head rejected: it has "
+                          rf"{size} leaves, this log {size - 1}$")
+        # Another leaf takes the place; then its tree is another one.
+        self.add(new, self.leaves(3, start=40_000_000))
+        new.tree_head(size_at_least=size + 2)
+        self.until(lambda: self.value(new, "secondary_rejected_total") >= 2)
+        self.assertEqual(ahead.size, size)
+        # Wiped, it follows.
+        self.assertEqual(ahead.stop(), 0)
+        shutil.rmtree(ahead.store)
+        ahead.start()
+        assert_same_tree(new, ahead, size + 2)
+        self.assert_nothing_lost(new, self.answered, [self.watcher])
+
+
+class WithoutTheKey(FailoverCase):
+    def test_a_new_node_is_filled_and_promoted(self):
+        """The survivor has no log key: a node that has it copies all from there."""
+        self.busy(1)
+        self.lose_primary()
+        (survivor,) = self.nodes
+        size = survivor.size
+        filled = self.secondary(survivor).start()
+        filled.wait_until_size(size)
+        self.assertEqual(filled.stop(), 0)
+        new = self.promote(filled, [survivor])
+        # The survivor follows the new primary, with its store and its key as they are.
+        self.assertEqual(survivor.stop(), 0)
+        survivor.options["primary_url"] = new.internal_url
+        survivor.start()
+        self.take_over(new)
+        assert_same_tree(new, survivor, len(new.leaves()))
+        self.assert_witnesses_saw_one_tree()
+
+
+class Orders(SecondaryCase):
+    """mktree --mode=local-tree on a secondary's store."""
+
+    def setUp(self):
+        super().setUp()
+        self.primary, self.node = self.pair()
+        with self.load(self.primary, connections=8) as load:
+            load.wait_for_answers(300)
+        self.size = len(self.primary.leaves())
+        self.node.wait_until_size(self.size)
+        self.stored = self.primary.leaves()
+        self.sth_file = self.node.folder / "promoted-sth"
+
+    def order(self, status: int):
+        done = order_promotion(self.node.store, self.sth_file)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def assert_refused(self, pattern: str) -> None:
+        done = self.order(1)
+        self.assertRegex(done.stderr, rf"\Asigsum mktree: [^\n]*{pattern}[^\n]*\n\Z")
+        self.assertFalse(self.sth_file.exists())
+        self.assertFalse(self.sth_file.with_name("promoted-sth.startup").exists())
+
+    def test_it_says_what_is_promoted(self):
+        head = self.node.secondary_tree_head()
+        self.assertEqual(self.node.stop(), 0)
+        said = self.order(0).stdout
+        self.assertIn(f"{self.size} leaves", said)
+        self.assertIn(head.root_hash.hex(), said)
+        # Once is enough.
+        self.assertEqual(order_promotion(self.node.store, self.sth_file).returncode, 1)
+
+    def test_the_newest_leaves_must_be_right(self):
+        """A bit in a leaf, old or new, in a slab or not: no order is given."""
+        self.assertEqual(self.node.stop(), 0)
+        data = self.node.store / "data.mdb"
+        right = data.read_bytes()
+        for index in (0, 7, 255, 256, self.size - 1):
+            for at in (0, 40, 127):
+                with self.subTest(index=index, at=at):
+                    leaf = bytearray(self.stored[index])
+                    self.assertIn(bytes(leaf), right)
+                    changed = leaf.copy()
+                    changed[at] ^= 1
+                    data.write_bytes(right.replace(bytes(leaf), bytes(changed)))
+                    self.assert_refused("")
+        # Nodes, too: the leaf's hash beside it.
+        node_hash = merkle.hash_leaf(self.stored[7])
+        self.assertIn(node_hash, right)
+        data.write_bytes(right.replace(node_hash, os.urandom(32)))
+        self.assert_refused("")
+        data.write_bytes(right[:len(right) // 2])
+        self.assert_refused("")
+        data.write_bytes(right)
+        self.order(0)
+
+    def test_damage_after_the_order(self):
+        """The start hashes all again: nothing covers a secondary's leaves but they themselves."""
+        self.assertEqual(self.node.stop(), 0)
+        new = promoted(self.node, self.key)
+        self.addCleanup(new.close)
+        data = self.node.store / "data.mdb"
+        right = data.read_bytes()
+        leaf = bytearray(self.stored[3])
+        leaf[64] ^= 1
+        data.write_bytes(right.replace(self.stored[3], bytes(leaf)))
+        with self.assertRaises(harness.StartFailed) as caught:
+            new.start()
+        self.assertRegex(caught.exception.output, r"sigsum primary: [^\n]+\Z")
+        self.assertFalse(new.sth_file.exists())
+        data.write_bytes(right)
+        new.start()
+        self.assertEqual(new.tree_head().size, self.size)
+
+    def test_while_the_secondary_runs(self):
+        """Its store is in use."""
+        self.assert_refused("store")
+        self.assertEqual(self.node.size, self.size)
+
+    def test_no_store_and_no_leaves(self):
+        self.assertEqual(self.node.stop(), 0)
+        shutil.move(self.node.store, self.node.folder / "elsewhere")
+        self.assert_refused("store")
+        shutil.move(self.node.folder / "elsewhere", self.node.store)
+        self.order(0)
+
+    def test_afterwards_it_is_no_secondarys(self):
+        self.assertEqual(self.node.stop(), 0)
+        new = promoted(self.node, self.key)
+        self.addCleanup(new.close)
+        new.start()
+        self.assertEqual(new.tree_head(size_at_least=self.size).size, self.size)
+        self.assertEqual(new.stop(), 0)
+        new.assert_audit()
+        with self.assertRaises(harness.StartFailed) as caught:
+            self.node.start()
+        self.assertRegex(caught.exception.output, r"sigsum secondary: [^\n]*primary[^\n]*\Z")
+        new.start()
+        self.assertEqual(new.tree_head().size, self.size)
+
+    def test_kills_while_it_is_promoted(self):
+        """Whenever the first start is cut off, the next one finishes it."""
+        self.assertEqual(self.node.stop(), 0)
+        saved = self.node.folder / "saved"
+        shutil.copytree(self.node.store, saved)
+        chance = random.Random()
+        cut = 0
+        for turn in range(60 if IS_LONG else 12):
+            shutil.rmtree(self.node.store)
+            shutil.copytree(saved, self.node.store)
+            new = promoted(self.node, self.key)
+            self.addCleanup(new.close)
+            for _ in range(3):
+                new.launch()
+                threading.Event().wait(chance.uniform(0, 0.05))
+                cut += not new.sth_file.exists() or new.startup_file.exists()
+                new.kill()
+            new.start()
+            head = new.tree_head(size_at_least=self.size)
+            self.assertEqual(head.size, self.size)
+            self.assertEqual(new.stop(), 0)
+            new.assert_audit()
+        print(f"     promotions cut off: {cut}")

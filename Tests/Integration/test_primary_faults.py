@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What a secondary makes of its primary, right or wrong, or of something else at its URL. It copies
+# what is right in order, stores nothing of what is wrong, never takes anything back, and stops for
+# good where the primary's tree is not the one that it has.
+
+import re
+
+import answers
+import ed25519
+import harness
+import merkle
+import scripted_nodes
+import wire
+from scripted_nodes import ScriptedPrimary, made_leaves
+from secondary import Secondary
+from secondary_case import SecondaryCase
+
+
+class WithScripted(SecondaryCase):
+    def follow(self, leaves, honors_wait: bool = True, max_range: int = 512, **options
+               ) -> tuple[ScriptedPrimary, Secondary]:
+        """A scripted primary and a secondary that has all its leaves."""
+        primary = self.enterContext(ScriptedPrimary(leaves, max_range, honors_wait))
+        node = self.secondary(primary, **{"timeout": "300ms"} | options).start()
+        self.assert_has(node, leaves)
+        return primary, node
+
+    def assert_has(self, node: Secondary, leaves) -> None:
+        """It has, or comes to have, exactly these leaves, in this order."""
+        head = node.wait_until_size(len(leaves))
+        self.assertEqual(head.size, len(leaves))
+        hashes = list(map(merkle.hash_leaf, leaves))
+        self.assertEqual(head.root_hash, merkle.roots(hashes, [len(leaves)])[len(leaves)])
+        self.assertEqual(node.leaves(), leaves)
+
+    def wait_for_ended(self, primary: ScriptedPrimary, count: int) -> None:
+        """Until that many requests more have come and ended."""
+        asked = len(primary.requests)
+        primary.wait_for(lambda: sum(request.ended is not None
+                                     for request in primary.requests[asked:]) >= count)
+
+
+class Copying(WithScripted):
+    def test_sizes(self):
+        """Around the ends of slabs and answers, grown step by step, and in one go."""
+        leaves = made_leaves(1030)
+        primary, node = self.follow([], max_range=100)
+        sizes = (1, 2, 99, 100, 101, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 1030)
+        for size in sizes:
+            primary.set_leaves(leaves[:size])
+            self.assert_has(node, leaves[:size])
+        self.assert_stopped_well(node)
+        for size in sizes[::3]:
+            with self.subTest(size=size):
+                self.follow(leaves[:size])
+
+    def test_ranges_that_a_primary_may_give(self):
+        """One leaf an answer, or everything; what was not given is asked for again."""
+        for max_range, count in ((1, 40), (3, 200), (100, 5000), (512, 20_000), (65536, 40_000)):
+            with self.subTest(max_range=max_range):
+                primary, node = self.follow(made_leaves(count), max_range=max_range)
+                self.assert_no_trouble(node)
+                self.assert_stopped_well(node)
+                # Nothing is fetched again and again: little more than what there is.
+                given = sum(self.given(primary, request) for request in primary.requests)
+                self.assertLess(given, 2 * count + 20 * max_range)
+
+    def given(self, primary: ScriptedPrimary, request) -> int:
+        asked = request.body
+        return max(0, min(asked.end, asked.start + primary.max_range, len(primary.leaves))
+                   - asked.start)
+
+    def test_several_requests_in_flight(self):
+        """While it is far behind; each connection has one at a time."""
+        primary = self.enterContext(ScriptedPrimary(made_leaves(20_000)))
+        primary.always(answers.after(0.02, primary.answer))
+        node = self.secondary(primary).start()
+        node.wait_until_size(20_000)
+        overlapping = max(
+            sum(other.came <= request.came < (other.ended or request.came + 1)
+                for other in primary.requests)
+            for request in primary.requests)
+        self.assertGreater(overlapping, 2)
+        self.assertLessEqual(overlapping, 8)
+        self.assertEqual(node.leaves(), primary.leaves)
+
+    def test_answers_that_come_in_another_order(self):
+        leaves = made_leaves(10_000)
+        primary = self.enterContext(ScriptedPrimary(leaves, max_range=200))
+        primary.always(lambda exchange: answers.after(
+            0.03 * (exchange.request.number % 3), primary.answer)(exchange))
+        node = self.secondary(primary).start()
+        self.assert_has(node, leaves)
+        self.assert_no_trouble(node)
+
+    def test_capital_letters_in_hexadecimal(self):
+        leaves = made_leaves(10)
+        primary = self.enterContext(ScriptedPrimary(leaves))
+
+        def shout(exchange):
+            status, content_type, body = primary.judge(exchange.request)
+            if status == 200:
+                body = body.decode().upper().replace("LEAF=", "leaf=").encode()
+            exchange.respond(status, body, content_type)
+
+        primary.always(shout)
+        self.assert_has(self.secondary(primary).start(), leaves)
+
+    def test_progress_is_said(self):
+        """Every few seconds while it is far behind: how many, of how many, how fast, how long."""
+        primary = self.enterContext(ScriptedPrimary(made_leaves(60_000), max_range=50))
+        primary.always(answers.after(0.04, primary.answer))
+        node = self.secondary(primary).start()
+        line = node.wait_for_line("copying: ")
+        self.assertRegex(line, r"\[INFO\] copying: \d+ of about \d+ leaves, \d+ leaves a second, "
+                               r"[^\n]+ left$")
+        done, total = map(int, re.search(r"copying: (\d+) of about (\d+)", line).groups())
+        self.assertLess(done, total)
+        self.assertLess(abs(total - 60_000), 3_000)
+        primary.behave()
+        node.wait_for_line(r"caught up with the primary: 60000 leaves$")
+
+
+class Polling(WithScripted):
+    def test_a_primary_that_waits(self):
+        """It is asked once, and answers when it has more: nothing is polled."""
+        leaves = made_leaves(30)
+        primary, node = self.follow(leaves[:1], timeout="10s", interval="10ms")
+        asked = len(primary.requests)
+        for size in range(2, 31):
+            primary.set_leaves(leaves[:size])
+            node.wait_until_size(size)
+        self.assertLessEqual(len(primary.requests), asked + 2 * 29 + 2)
+        waits = [request.body.wait for request in primary.requests if request.body.wait]
+        self.assertTrue(waits and all(0 < wait <= 10 for wait in waits), waits)
+
+    def test_a_primary_that_does_not_wait(self):
+        """It is polled each interval, and not more often."""
+        leaves = made_leaves(300)
+        primary, node = self.follow(leaves[:10], honors_wait=False, interval="150ms")
+        node.wait_for_line("caught up")
+        asked = len(primary.requests)
+        primary.wait_for_requests(asked + 4)
+        times = [request.came for request in primary.requests[asked:asked + 4]]
+        for before, after in zip(times, times[1:]):
+            self.assertGreaterEqual(after - before, 0.14)
+        primary.set_leaves(leaves)
+        self.assert_has(node, leaves)
+
+    def test_a_primary_that_says_that_it_waits_and_does_not(self):
+        """No busy loop: it is asked ten times a second at most."""
+        leaves = made_leaves(10)
+        primary = self.enterContext(ScriptedPrimary(leaves))
+        primary.always(lambda exchange: exchange.judge_and_respond(
+            fields=("Preference-Applied: wait=5",)))
+        node = self.secondary(primary, interval="10s").start()
+        self.assert_has(node, leaves)
+        asked = len(primary.requests)
+        primary.wait_for_requests(asked + 5)
+        times = [request.came for request in primary.requests[asked:asked + 5]]
+        self.assertGreaterEqual(times[-1] - times[0], 0.35)
+
+    def test_an_end_while_it_waits(self):
+        for honors_wait in (True, False):
+            _, node = self.follow(made_leaves(3), honors_wait, timeout="10s", interval="10s")
+            node.wait_for_line("caught up")
+            self.assertEqual(node.stop(), 0)
+
+
+class Wrong(WithScripted):
+    """Whatever comes instead of leaves: one line, nothing stored, tried again, recovered."""
+
+    def tolerate(self, answer: answers.Answer, count: int = 3, size: int = 300, **options) -> None:
+        leaves = made_leaves(size)
+        primary, node = self.follow(leaves[:-7], **options)
+        start = len(node.lines)
+        primary.always(answer)
+        primary.set_leaves(leaves)
+        primary.close_connections()
+        self.wait_for_ended(primary, count)
+        node.wait_for_line(rf"\[WARN\] primary {primary.url}/?: [^\n]+$", start)
+        head = node.secondary_tree_head()
+        self.assertEqual(head.size, len(leaves) - 7)
+        primary.behave()
+        self.assert_has(node, leaves)
+        node.wait_for_line(rf"\[INFO\] primary {primary.url}/?: answers again, failures before: \d+$",
+                           start)
+        self.assertEqual(len(self.lines(node, r"\[(WARN|ERRO|FATA)\]", start)), 1, node.output)
+        self.assertEqual(self.value(node, "replication_halted"), 0)
+        self.assert_stopped_well(node)
+
+    def test_bodies(self):
+        for what, answer in scripted_nodes.WRONG_LEAVES.items():
+            with self.subTest(what):
+                self.tolerate(answer)
+
+    def test_refusals(self):
+        """A 404 or 400 of something else says nothing about the tree."""
+        for what in ("204", "201", "redirect", "401", "403", "404", "400", "500", "503"):
+            with self.subTest(what):
+                self.tolerate(answers.REFUSALS[what])
+
+    def test_http(self):
+        for what in ("closed at once", "closed in the head", "closed in the body", "not HTTP",
+                     "two lengths", "length and chunks", "bad chunk"):
+            with self.subTest(what):
+                self.tolerate(answers.WRONG_HTTP[what])
+
+    def test_answers_that_do_not_end(self):
+        for what in ("nothing", "in the body", "dripping body", "dripping head"):
+            with self.subTest(what):
+                self.tolerate(answers.ENDLESS[what], 2)
+
+    def test_huge_answers(self):
+        for what in ("until closed", "head"):
+            with self.subTest(what):
+                self.tolerate(answers.HUGE[what], 1)
+
+    def test_lost_answers_of_many(self):
+        """Any answer may fail while it is far behind; no leaf is out of its place."""
+        leaves = made_leaves(8_000)
+        primary = self.enterContext(ScriptedPrimary(leaves, max_range=256))
+        wrong = [answers.status(500), answers.close_in_body, answers.close_at_once,
+                 scripted_nodes.WRONG_LEAVES["no line feed"], answers.raw(b"SSH-2.0\r\n")]
+        for number in range(12):
+            primary.next(primary.answer, primary.answer, wrong[number % len(wrong)])
+        node = self.secondary(primary).start()
+        self.assert_has(node, leaves)
+        self.assert_stopped_well(node)
+
+    def test_a_url_where_nobody_listens(self):
+        leaves = made_leaves(3)
+        primary = self.enterContext(ScriptedPrimary(leaves))
+        primary.close()
+        node = self.secondary(primary).start()
+        node.wait_for_line(rf"\[WARN\] primary {primary.url}/?: ")
+        self.assertEqual(node.size, 0)
+        self.until_value(node, 3, "replication_requests_total", status="none")
+        self.assertEqual(len(self.lines(node, r"\[WARN\]")), 1)
+        primary.start()
+        self.assert_has(node, leaves)
+
+    def test_a_url_of_another_server(self):
+        """The external endpoint of the primary gives no leaves that are not published."""
+        primary = self.log([], 0).start()
+        node = self.secondary("http://{}:{}".format(*primary.external)).start()
+        node.wait_for_line(r"\[WARN\] primary ")
+        self.assertEqual(node.size, 0)
+        self.assertEqual(self.value(node, "replication_halted"), 0)
+        self.assertEqual(node.stop(), 0)
+
+
+class Stopped(WithScripted):
+    """The primary's tree is not the one that is here: replication ends, and serving does not."""
+
+    SIZE = 300
+
+    def assert_stops(self, primary: ScriptedPrimary, node: Secondary, leaves, reason: str) -> None:
+        start = len(node.lines)
+        primary.close_connections()
+        node.wait_for_line(rf"\[FATA\] replication stopped: {reason}$", start)
+        self.until_value(node, 1, "replication_halted")
+        # Whatever comes then is not asked for.
+        primary.set_leaves(leaves + made_leaves(5, start=len(leaves)))
+        asked = len(primary.requests)
+        head = node.secondary_tree_head()
+        self.assertEqual(head.size, len(leaves))
+        self.assertEqual(node.leaves(), leaves)
+        self.assertEqual(len(self.lines(node, r"\[FATA\]", start)), 1)
+        self.assertEqual(len(primary.requests), asked)
+        self.assert_stopped_well(node)
+        # With the right primary the next start goes on.
+        node.start()
+        self.assert_has(node, primary.leaves)
+
+    def test_another_last_leaf(self):
+        for honors_wait in (True, False):
+            with self.subTest(honors_wait=honors_wait):
+                leaves = made_leaves(self.SIZE)
+                primary, node = self.follow(leaves, honors_wait)
+                primary.set_leaves(leaves[:-1] + made_leaves(10, b"other"))
+                self.assert_stops(primary, node, leaves,
+                                  f"leaf {self.SIZE - 1} of the primary is another one than here")
+
+    def test_a_shorter_primary(self):
+        for honors_wait in (True, False):
+            for size in (self.SIZE - 1, 1, 0):
+                with self.subTest(honors_wait=honors_wait, size=size):
+                    leaves = made_leaves(self.SIZE)
+                    primary, node = self.follow(leaves, honors_wait)
+                    primary.set_leaves(leaves[:size])
+                    self.assert_stops(
+                        primary, node, leaves,
+                        f"the primary has fewer leaves than the {self.SIZE} here")
+
+    def test_before_its_first_request(self):
+        """It is the same at a start."""
+        leaves = made_leaves(self.SIZE)
+        primary, node = self.follow(leaves)
+        self.assertEqual(node.stop(), 0)
+        primary.set_leaves(leaves[:-1] + made_leaves(10, b"other"))
+        node.start()
+        self.assert_stops(primary, node, leaves, rf"leaf {self.SIZE - 1} of the primary is another "
+                                                 "one than here")
+
+    def test_another_primary_with_more_leaves(self):
+        """A real one, of another log: its leaves are not these."""
+        other = self.log([], 0).start()
+        other.add_leaves([wire.Leaf.numbered(ed25519.Signer(), number) for number in range(20)])
+        leaves = made_leaves(10)
+        primary, node = self.follow(leaves)
+        self.assertEqual(node.stop(), 0)
+        node.options["primary_url"] = other.internal_url
+        node.start()
+        node.wait_for_line(r"\[FATA\] replication stopped: leaf 9 of the primary is another one than "
+                           r"here$")
+        self.assertEqual(node.leaves(), leaves)
+
+    def test_a_leaf_that_comes_twice(self):
+        leaves = made_leaves(20)
+        for at in (20, 15, 3, 0):
+            with self.subTest(at=at):
+                primary, node = self.follow(leaves)
+                primary.set_leaves(leaves + made_leaves(3, b"new") + leaves[at:at + 1] if at < 20
+                                   else leaves + made_leaves(2, b"new") * 2)
+                node.wait_for_line(r"\[FATA\] replication stopped: [^\n]*leaf")
+                size = node.size
+                self.assertIn(size, range(20, 24))
+                self.assertEqual(node.leaves(), primary.leaves[:size])
+                self.assertEqual(self.value(node, "replication_halted"), 1)
+                self.assert_stopped_well(node)
+
+
+class Starts(SecondaryCase):
+    def refused(self, node: Secondary, pattern: str) -> None:
+        with self.assertRaises(harness.StartFailed) as caught:
+            node.start()
+        self.assertEqual(caught.exception.status, 1)
+        self.assertRegex(node.lines[-1], rf"\Asigsum secondary: [^\n]*{pattern}")
+
+    def test_stores_that_are_not_its_own(self):
+        primary = self.log([], 0).start()
+        primary.add_leaf(0)
+        self.assertEqual(primary.stop(), 0)
+        node = self.secondary("http://127.0.0.1:9", store_dir=primary.store)
+        self.refused(node, "primary")
+        primary.assert_audit()
+        primary.start()
+
+    def test_one_process_for_a_store(self):
+        node = self.secondary("http://127.0.0.1:9").start()
+        other = self.secondary("http://127.0.0.1:9", store_dir=node.store)
+        self.refused(other, "store")
+        self.assertEqual(node.stop(), 0)
+
+    def test_its_key_may_change(self):
+        """A secondary's store is nobody's key's."""
+        primary = self.enterContext(ScriptedPrimary(made_leaves(5)))
+        node = self.secondary(primary).start()
+        before = node.wait_until_size(5)
+        self.assertEqual(node.stop(), 0)
+        node.signer = ed25519.Signer()
+        node.public_key = node.signer.public_key
+        node.key_file.unlink()
+        node.signer.write_openssh(node.key_file)
+        node.start()
+        after = node.secondary_tree_head()
+        self.assertEqual((after.size, after.root_hash), (before.size, before.root_hash))
+        self.assertNotEqual(after.signature, before.signature)
+
+    def test_a_primary_with_a_secondarys_store(self):
+        """Refused unless it is told to promote it, and the line says how."""
+        primary = self.enterContext(ScriptedPrimary(made_leaves(5)))
+        node = self.secondary(primary).start()
+        node.wait_until_size(5)
+        self.assertEqual(node.stop(), 0)
+        log = self.log([], 0, store_dir=node.store)
+        log.startup_file.unlink()
+        log.sth_file.write_bytes(wire.TreeHead.make(self.key, 0, merkle.root([])).encoded)
+        with self.assertRaises(harness.StartFailed):
+            log.start()
+        self.assertRegex(log.lines[-1], r"\Asigsum primary: [^\n]*local-tree")
+        node.start()
+        self.assertEqual(node.size, 5)
