@@ -94,6 +94,18 @@ class Copying(WithScripted):
         self.assert_has(node, leaves)
         self.assert_no_trouble(node)
 
+    def test_a_primary_that_closes_after_each_answer(self):
+        """As a proxy may; it says so. That is no failure, and no reason to stop."""
+        leaves = made_leaves(3000)
+        primary = self.enterContext(ScriptedPrimary(leaves[:2500], max_range=200))
+        primary.always(answers.cosign_and_close)
+        node = self.secondary(primary).start()
+        self.assert_has(node, leaves[:2500])
+        for size in (2501, 2502, 3000):
+            primary.set_leaves(leaves[:size])
+            self.assert_has(node, leaves[:size])
+        self.assert_no_trouble(node)
+
     def test_capital_letters_in_hexadecimal(self):
         leaves = made_leaves(10)
         primary = self.enterContext(ScriptedPrimary(leaves))
