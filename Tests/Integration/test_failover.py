@@ -177,6 +177,11 @@ class OneSecondary(FailoverCase):
         for target in ("/get-tree-head", "/get-leaves/0/1"):
             self.assertEqual(new.get(target).status, 503)
         self.assertEqual(new.post_leaf(self.leaf(50_000_000)).status, 503)
+        # Another start is no way around it.
+        new.kill()
+        new.start()
+        self.assertEqual(new.get("/get-tree-head").status, 503)
+        self.assertEqual(new.post_leaf(self.leaf(50_000_000)).status, 503)
         held.set()
         for witness in self.witnesses:
             witness.behave()
@@ -302,6 +307,37 @@ class TwoOfThree(FailoverCase):
         self.assert_nothing_lost(new, self.answered, [self.watcher])
 
 
+    def test_the_old_primary_comes_back_without_witnesses(self):
+        """Its secondaries follow the new one: what it signs they do not have."""
+        self.busy(3, 2, witness_count=0)
+        self.lose_primary()
+        one, two, three = sorted(self.nodes, key=lambda node: -node.size)
+        for node in self.nodes:
+            self.assertEqual(node.stop(), 0)
+        new = self.promote(one, [two, three], 1)
+        for node in (two, three):
+            node.options["primary_url"] = new.internal_url
+            # Wiped, so that it follows whatever it had.
+            shutil.rmtree(node.store)
+        new.start(), two.start(), three.start()
+        self.clients.log = new
+        self.clients.wait_for_answers(30)
+        old, published = self.primary, self.watcher.last
+        old.start()
+        old.wait_for_line(r"\[ERRO\] secondary .*: tree head rejected: ")
+        leaf = self.leaf(60_000_000)
+        self.assert_waits(old, leaf)
+        self.wait_for_rounds(old)
+        self.assert_waits(old, leaf)
+        # No more than it had signed when it was killed, and of the one tree that there is.
+        head = old.tree_head()
+        self.assertGreaterEqual(head.size, published.size)
+        self.clients.end()
+        self.assert_nothing_lost(new, self.answered + self.clients.answered, [self.watcher])
+        hashes = [merkle.hash_leaf(stored) for stored in new.leaves(head.size)]
+        self.assertEqual(merkle.root(hashes), head.root_hash)
+
+
 class WithoutTheKey(FailoverCase):
     def test_a_new_node_is_filled_and_promoted(self):
         """The survivor has no log key: a node that has it copies all from there."""
@@ -352,8 +388,11 @@ class Orders(SecondaryCase):
         said = self.order(0).stdout
         self.assertIn(f"{self.size} leaves", said)
         self.assertIn(head.root_hash.hex(), said)
-        # Once is enough.
-        self.assertEqual(order_promotion(self.node.store, self.sth_file).returncode, 1)
+        # Once is enough, and where a log has begun there is none to begin.
+        for sth_file in (self.sth_file, self.primary.sth_file):
+            done = order_promotion(self.node.store, sth_file)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(str(sth_file), done.stderr)
 
     def test_the_newest_leaves_must_be_right(self):
         """A bit in a leaf, old or new, in a slab or not: no order is given."""

@@ -265,6 +265,23 @@ class Away(SecondaryCase):
                 self.node.wait_for_line(r"\[INFO\] primary .*: answers again, failures before: \d+$")
                 self.assertEqual(len(self.lines(self.node, r"\[WARN\]")), 1, self.node.output)
 
+    def test_the_primary_hangs(self):
+        """SIGSTOP: the secondary gives up waiting, says so once, and goes on afterwards."""
+        self.assertEqual(self.node.stop(), 0)
+        self.node.options["timeout"] = "500ms"
+        self.node.start()
+        self.node.wait_for_line("caught up")
+        self.primary.process.send_signal(signal.SIGSTOP)
+        try:
+            self.node.wait_for_line(rf"\[WARN\] primary {self.primary.internal_url}/?: ")
+            self.assertEqual(self.node.size, 3)
+        finally:
+            self.primary.process.send_signal(signal.SIGCONT)
+        self.add(self.primary, self.leaves(5))
+        assert_same_tree(self.primary, self.node, 5)
+        self.node.wait_for_line(r"\[INFO\] primary .*: answers again, failures before: \d+$")
+        self.assertEqual(len(self.lines(self.node, r"\[WARN\]")), 1, self.node.output)
+
     def test_a_secondary_that_was_wiped(self):
         """It is filled again; what it had before it does not have to be told."""
         self.assertEqual(self.node.stop(), 0)

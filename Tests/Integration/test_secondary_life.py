@@ -7,6 +7,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import tempfile
 import threading
@@ -16,7 +17,7 @@ import harness
 import merkle
 import wire
 from scripted_nodes import ScriptedPrimary, ScriptedSecondary, made_leaves
-from secondary import assert_same_tree, set_secondaries
+from secondary import Secondary, assert_same_tree, set_secondaries
 from secondary_case import WAITS_BODY, SecondaryCase
 from test_witness_tls import Authority
 
@@ -76,12 +77,75 @@ class Changes(SecondaryCase):
         two.start()
         self.assertEqual(primary.tree_head(size_at_least=5).size, 5)
 
+    def test_one_that_keeps_nothing(self):
+        """`backend=ephemeral`: each start begins with nothing, and copies all."""
+        primary = self.log([], 0)
+        node = self.secondary(primary, backend="ephemeral", store_dir=None)
+        set_secondaries(primary, [node])
+        primary.start(), node.start()
+        for size in (3, 6):
+            self.add(primary, self.leaves(size))
+            assert_same_tree(primary, node, size)
+            self.assertEqual(node.stop(), 0)
+            node.start()
+
     def test_a_chain(self):
         """A secondary of a secondary follows as quickly as it."""
         primary, node = self.pair()
         last = self.secondary(node, interval="1h").start()
         self.add(primary, self.leaves(20))
         assert_same_tree(primary, last, 20)
+
+
+class Copies(SecondaryCase):
+    """A store of an earlier day, brought back by its operator."""
+
+    def aged(self) -> tuple[harness.Log, Secondary]:
+        """A pair of five leaves, with copies in `copy` of the stores when they had three."""
+        primary, node = self.pair()
+        self.add(primary, self.leaves(3))
+        primary.tree_head(size_at_least=3)
+        self.assertEqual((primary.stop(), node.stop()), (0, 0))
+        for log in (primary, node):
+            shutil.copytree(log.store, log.folder / "copy")
+        shutil.copy(primary.sth_file, primary.folder / "copy-sth")
+        primary.start(), node.start()
+        self.add(primary, self.leaves(5))
+        primary.tree_head(size_at_least=5)
+        return primary, node
+
+    def test_of_a_secondary(self):
+        """It is copied again what it lost, and nothing that is published is taken back."""
+        primary, node = self.aged()
+        node.kill()
+        shutil.rmtree(node.store)
+        shutil.copytree(node.folder / "copy", node.store)
+        self.assert_waits(primary, self.leaf(5))
+        node.start()
+        self.assertEqual(primary.tree_head(size_at_least=6).size, 6)
+        assert_same_tree(primary, node, 6)
+        self.assertEqual(self.lines(primary, r"\[(ERRO|FATA)\]"), [])
+        self.assertEqual(self.lines(node, r"\[(ERRO|FATA)\]"), [])
+
+    def test_of_the_primary(self):
+        """Also without witnesses nothing else is signed: its secondary has seen more."""
+        primary, node = self.aged()
+        primary.kill()
+        shutil.rmtree(primary.store)
+        shutil.copytree(primary.folder / "copy", primary.store)
+        shutil.copy(primary.folder / "copy-sth", primary.sth_file)
+        sth = primary.sth_file.read_bytes()
+        primary.start()
+        node.wait_for_line(r"\[FATA\] replication stopped: the primary has fewer leaves than the 5 "
+                           r"here$")
+        primary.wait_for_line(r"\[ERRO\] secondary .*: tree head rejected: it has 5 leaves, this "
+                              r"log 3$")
+        for number in range(10, 15):
+            self.assert_waits(primary, self.leaf(number))
+        self.wait_for_rounds(primary)
+        self.assert_reads(primary, 3)
+        self.assertEqual(primary.sth_file.read_bytes(), sth)
+        self.assertEqual(node.leaves(), [leaf.encoded for leaf in self.leaves(5)])
 
 
 class Repeats(SecondaryCase):

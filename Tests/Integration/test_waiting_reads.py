@@ -61,10 +61,10 @@ class Leaves(WaitingCase):
             self.assertEqual(wire.parse_leaves(answer.body), [self.leaf(3).encoded])
 
     def test_until_the_time_is_over(self):
-        for server in self.both:
-            began = time.monotonic()
-            long = self.ask(server, "/get-leaves/3/9", Prefer=self.LONG)
-            short = self.ask(server, "/get-leaves/3/9", Prefer="wait=1")
+        began = time.monotonic()
+        held = [(server, *(self.ask(server, "/get-leaves/3/9", Prefer=prefer)
+                           for prefer in (self.LONG, "wait=1"))) for server in self.both]
+        for server, long, short in held:
             answer = self.answer(short, 404, "wait=1")
             self.assertIn("at end of tree", answer.text)
             self.assertGreaterEqual(time.monotonic() - began, 0.99)
@@ -126,6 +126,26 @@ class Leaves(WaitingCase):
             self.assertEqual(answer.status, 400)
             answer = connection.request("GET", "/get-tree-head", Prefer=self.LONG)
             self.assertIsNone(answer.field("Preference-Applied"))
+
+    def test_requests_behind_one_that_waits(self):
+        """Pipelined on one connection: answered in their order."""
+        connection = self.ask(self.primary, "/get-leaves/3/9", Prefer=self.LONG)
+        connection.send(connection.encode("GET", "/get-leaves/0/1")
+                        + connection.encode("GET", "/get-leaves/4/9", Prefer="wait=1")
+                        + connection.encode("GET", "/get-leaves/2/3"))
+        self.assert_held(self.primary, connection)
+        self.add(self.primary, [self.leaf(3)])
+        for index, status in ((3, 200), (0, 200), (4, 404), (2, 200)):
+            answer = connection.read_response()
+            self.assertEqual(answer.status, status)
+            if status == 200:
+                self.assertEqual(wire.parse_leaves(answer.body), [self.leaf(index).encoded])
+
+    def test_head(self):
+        with self.primary.connect(internal=True) as connection:
+            for start, status in ((3, 404), (0, 200)):
+                answer = connection.request("HEAD", f"/get-leaves/{start}/9", Prefer="wait=1")
+                self.assertEqual((answer.status, answer.body), (status, b""))
 
     def test_clients_that_go_away(self):
         """Whoever closes is forgotten, and everybody else is still answered."""
