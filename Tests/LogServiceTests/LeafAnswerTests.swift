@@ -57,9 +57,10 @@ import TileStore
         #expect(found?.contains("\n") == false)
     }
 
+    /// The third is log-go's.
     @Test(
         arguments: [
-            "at end of tree", "at end of tree\n", "Not Found (404): at end of tree\n",
+            "at end of tree", "at end of tree\n", "(404) at end of tree\n",
             "404\nat end of tree",
         ], [false, true])
     func theEnd(body: String, isWaitHonored: Bool) {

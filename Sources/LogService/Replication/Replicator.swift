@@ -95,7 +95,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var hasReachedEnd = false
     var search: EndSearch?
     var hasSearched = false
-    /// What the last search found, in whatever attempt.
+    /// What the last search found, in whatever attempt: the primary had about so many leaves.
     var estimatedSize: UInt64 = 0
 
     /// Nothing is asked before that time, and nothing appended before that.
@@ -131,11 +131,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         progressMark = (size, now)
     }
 
-    /// Whether all leaves that the primary is known to have are durable here. Looked at after each
-    /// answer and append it tells when this secondary was last up to date.
+    /// Whether all leaves that the primary is known to have are durable here, those that are on
+    /// their way included. Looked at after each answer and append it tells when this secondary was
+    /// last up to date.
     package var isAtEnd: Bool {
-        !isHalted && phase == .copy && hasReachedEnd && search == nil && appending == nil
-            && size.value == window.receivedEnd && size.value >= knownSize
+        !isHalted && hasReachedEnd && search == nil && size.value >= knownSize
     }
 
     /// How far copying is; nil unless far behind. The rate is that since the last call.
@@ -147,14 +147,17 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             elapsed: progressMark.at.duration(to: now))
     }
 
-    /// More than a few answers are missing.
+    /// Whether more is missing than a few answers bring.
     var isFarBehind: Bool {
-        estimatedSize > size.value
-            && estimatedSize - size.value > 4 * max(batchCount ?? 0, Self.smallBatchCount)
+        let here = window.receivedEnd
+        let fewAnswers = max(4 * (batchCount ?? 0), Self.farLeavesMin)
+        return estimatedSize > here && estimatedSize - here > fewAnswers
     }
 
-    /// Fewer leaves than that are not worth looking for more of them than one request brings.
-    static var smallBatchCount: UInt64 { 64 }
+    /// What is near wherever the primary gives few leaves, or it is not known how many.
+    static var farLeavesMin: UInt64 { 1024 }
+    /// An answer with fewer leaves is no reason to look for more than one request brings.
+    static var searchLeavesMin: UInt64 { 64 }
 
     // MARK: The next step
 

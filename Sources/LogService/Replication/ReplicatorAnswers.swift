@@ -111,7 +111,7 @@ extension Replicator {
         endSearch()
         guard search == nil, end == window.end, end == knownSize else { return }
         // On the way to the end always once; then only when it seems to be out of reach.
-        guard !hasReachedEnd && !hasSearched || count >= max(batchCount ?? 0, Self.smallBatchCount)
+        guard !hasReachedEnd && !hasSearched || count >= max(batchCount ?? 0, Self.searchLeavesMin)
         else { return }
         hasSearched = true
         search = EndSearch(from: end, step: count)
@@ -172,7 +172,7 @@ extension Replicator {
     private mutating func endSearch() {
         guard let search, search.position == nil else { return }
         self.search = nil
-        estimatedSize = search.estimate
+        estimatedSize = search.low
         guard isFarBehind else { return }
         // The end is reached anew then, and that is not to be learnt from a request that is held.
         hasReachedEnd = false
