@@ -8,6 +8,7 @@
 #     ```text wrong            lines of a server or tool when something is wrong
 
 import difflib
+import functools
 import pathlib
 import re
 from dataclasses import dataclass, field
@@ -87,7 +88,8 @@ def _blocks(path: pathlib.Path):
 _KINDS = [
     ("<date>", r"\b\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}\b"),
     ("witness <name>", r"\bwitness [\w-]+(?=:)"),
-    ("<url>", r"\bhttps?://[A-Za-z0-9.:-]+"),
+    ("<names>", r"(?<=no cosignature of ).+"),
+    ("<url>", r"\bhttps?://[A-Za-z0-9.:-]*[A-Za-z0-9]"),
     ("<endpoint>", r"\b(?:localhost|\d+\.\d+\.\d+\.\d+):\d+\b"),
     ("<hex>", r"\b[0-9a-f]{8,}(?:\.\.\.|\b)"),
     ("<number>", r"\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b"),
@@ -122,18 +124,17 @@ _JOINTS = re.compile(r'"\s*\n?\s*\+\s*\n?\s*"|\\\n\s*')
 
 
 def said_by_sources(line: str) -> bool:
-    """Whether each part of the line that does not vary is in the sources, in one file."""
+    """
+    Whether each part of the line that does not vary is in the sources. A line is put together from
+    what happened and a reason, which another file has.
+    """
     line = re.sub(r"^\S+ \S+ \[[A-Z]{4}\] |^sigsum[- ]\S+: ", "", line)
-    line = re.sub(r"/(?:etc|var/lib)/[\w./-]+", "<path>", kinds(line))
-    parts = [part for part in re.split(r"<[^<>]*>", line) if len(part) > 3]
-    return bool(parts) and any(all(part in text for part in parts) for text in _sources())
+    line = re.sub(r"/(?:etc|var/lib)/[\w./-]*[\w/-]", "<path>", kinds(line))
+    parts = [part for part in re.split(r"<[^<>]*>|[:.;] |\"|\([^()]*\)", line) if len(part) > 3]
+    return bool(parts) and all(part in _sources() for part in parts)
 
 
-_texts: list[str] = []
-
-
-def _sources() -> list[str]:
-    if not _texts:
-        _texts.extend(_JOINTS.sub("", path.read_text())
-                      for path in sorted((harness.ROOT / "Sources").rglob("*.swift")))
-    return _texts
+@functools.cache
+def _sources() -> str:
+    return "\n".join(_JOINTS.sub("", path.read_text())
+                     for path in sorted((harness.ROOT / "Sources").rglob("*.swift")))
