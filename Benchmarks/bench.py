@@ -23,12 +23,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Tests/Inte
 import ed25519
 import harness
 import wire
-from load import Wrk, nginx
 from million import LEAVES as MILLION, MillionLeaves
 from observe import (
     AllocationCounter, SystemCalls, cpu_seconds, resident_mebibytes, seconds, verification_seconds,
 )
+from replication import catch_up, replicated_add_leaf
 from table import Table
+from wrk import Wrk, nginx
 
 CONNECTIONS, ADD_LEAF_CONNECTIONS, RANGE = 32, 64, 512
 # More than any server here takes, so that no leaf is sent twice.
@@ -61,6 +62,9 @@ def main(words: list[str]) -> int:
         if million:
             bench.million_leaves(million)
         bench.add_leaf(servers)
+        replicated_add_leaf(table, bench.fresh_leaves(100 * bench.seconds))
+        if million:
+            catch_up(table, million, bench.rounds)
         bench.costs_of_a_request(million)
         bench.idle(million)
     print(f"\nload average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores at the end")

@@ -6,7 +6,8 @@ package import HTTPWire
 
 /// The answer to an add-leaf request.
 package enum AddLeafAnswer: Hashable, Sendable {
-    /// 200: the leaf is durable, here and on as many secondaries as are required, and will be in every tree head whose signing begins now or later.
+    /// 200: the leaf is durable, here and on as many secondaries as are required, and will be in every
+    /// tree head whose signing begins now or later.
     case logged
     /// 202: the leaf is durable here; too few secondaries hold it yet.
     case accepted

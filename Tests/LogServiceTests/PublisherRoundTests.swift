@@ -27,6 +27,23 @@ import TileStore
         #expect(rig.shownSize == 12 && rig.signedSizes == [11, 12])
     }
 
+    /// What is replicated does not go back, and is signed once.
+    @Test func onlyMoreIsReplicated() throws {
+        var rig = try PublisherRig(try RigSetup(witnessCount: 0, quorum: 0))
+        try rig.pull()
+        for size in [10, 9, 0] {
+            rig.publisher.replicated(.of(size))
+            try rig.advance(.seconds(30))
+        }
+        #expect(rig.signedSizes == [])
+        try rig.commit(12)
+        for size in [12, 11] {
+            rig.publisher.replicated(.of(size))
+            try rig.advance(.seconds(30))
+        }
+        #expect(rig.signedSizes == [12] && rig.shownSize == 12)
+    }
+
     /// They are asked, and nobody waits for them.
     @Test func quorumNoneWithWitnesses() throws {
         var rig = try PublisherRig(try RigSetup(witnessCount: 2, quorum: 0))

@@ -10,8 +10,9 @@ import Testing
 
 @Suite struct MangledFormatTests {
     private static let tokens = [
-        "size=", "root_hash=", "signature=", "cosignature=", "message=", "public_key=", "=", "\n",
-        " ", "0", "9223372036854775808", "ssh-ed25519 ", "-----END OPENSSH PRIVATE KEY-----",
+        "size=", "root_hash=", "signature=", "cosignature=", "message=", "public_key=", "leaf=",
+        "=",
+        "\n", " ", "0", "9223372036854775808", "ssh-ed25519 ", "-----END OPENSSH PRIVATE KEY-----",
         "sigsum-policy=\"x\" ", "AAAA", "====", "log ", "witness W ", "group G 2 ", "quorum ",
         "none", " any ", " all ", "# ", "\u{2014} ", "\u{a0}",
     ].map { Array($0.utf8) }
@@ -62,6 +63,24 @@ import Testing
                 "message=\(message)\nsignature=\(leaf.signature)\npublic_key=\(leaf.publicKey)\n"
             return again == String(decoding: bytes, as: UTF8.self).lowercased()
                 ? .accepted : .changed
+        }
+    }
+
+    @Test func leafLines() throws {
+        let corpus = try [1, 2, 20].map { Array(try LeafLinesTests.golden($0).text.utf8) }
+        mangle(corpus, quick: 20_000) { bytes in
+            guard let leaves = try? Leaf.parseLines(bytes.span) else { return .refused }
+            var stored: [UInt8] = []
+            for leaf in leaves {
+                let span = leaf.bytes.storage.span
+                for position in span.indices { stored.append(span[position]) }
+            }
+            var again: [UInt8] = []
+            again.append(addingCapacity: leaves.count * Leaf.lineByteCount) {
+                Leaf.encodeLines(of: stored.span, into: &$0)
+            }
+            let lowerCase = Array(String(decoding: bytes, as: UTF8.self).lowercased().utf8)
+            return again == lowerCase ? .accepted : .changed
         }
     }
 

@@ -8,7 +8,9 @@
 //                     until it is found right again
 //     replicated      what `quorum` of them have, so the quorum's smallest of the largest sizes; with
 //                     no secondaries, what is committed. It never goes back: whoever was told that a
-//                     leaf is logged was told so for good
+//                     leaf is logged was told so for good. Also not over a restart, of which nothing
+//                     is remembered but what was signed: so before anything counts that was not, they
+//                     must have all that was committed then
 
 internal import DequeModule
 package import MerkleLog
@@ -44,18 +46,21 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     private let settings: Settings
     private var secondaries: [SecondaryState<Instant>]
+    /// The leaves that were committed at the start: any of them may have been said to be logged.
+    private let firstSize: TreeSize
     private var committedSize: TreeSize
     /// The leaves that count as logged.
     package private(set) var size: TreeSize
 
-    /// Commits that are not replicated yet: the size that each led to, and when.
+    /// Commits that are not replicated yet: the size that each led to, and when. Without any, all is
+    /// replicated.
     private var commits: Deque<(size: TreeSize, at: Instant)> = []
     private var isStalled = false
     private var isHalted = false
     /// What an operator may want to know of; whoever drives this takes them out.
     package var notices: [ReplicationNotice] = []
 
-    /// More commits than these are not timed: without a secondary they come and do not go.
+    /// More commits than these are not told apart: without a secondary they come and do not go.
     private static var timedCommitsMax: Int { 4096 }
 
     /// Begins without knowing anything of the secondaries.
@@ -73,6 +78,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         precondition(settings.quorum <= secondaryCount && signedSize <= committedSize)
         self.settings = settings
         self.committedSize = committedSize
+        firstSize = committedSize
         secondaries = Array(repeating: SecondaryState(), count: secondaryCount)
         size = secondaryCount == 0 ? committedSize : signedSize
         if size < committedSize { commits.append((committedSize, now)) }
@@ -84,7 +90,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     package mutating func committed(_ size: TreeSize, now: Instant) {
         guard size > committedSize else { return }
         committedSize = size
-        if commits.count < Self.timedCommitsMax { commits.append((size, now)) }
+        if commits.count < Self.timedCommitsMax {
+            commits.append((size, now))
+        } else {
+            commits[commits.count - 1].size = size
+        }
         reckon(now: now)
     }
 
@@ -92,6 +102,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     package mutating func answered(
         _ request: SecondaryRequest, _ answer: SecondaryAnswer, now: Instant
     ) {
+        // It was cut off, which says nothing of the secondary.
+        if isHalted { return }
         let number = request.secondary
         let old = secondaries[number]
         secondaries[number].answered(answer, settings: settings, now: now)
@@ -127,12 +139,12 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             guard let due = secondaries[number].notBefore, due > now else {
                 secondaries[number].asked(now: now)
                 return .ask(
-                    SecondaryRequest(secondary: number, knownSize: secondaries[number].heldSize))
+                    SecondaryRequest(secondary: number, knownSize: secondaries[number].knownSize))
             }
             earliest = min(earliest ?? due, due)
         }
         noticeStall(now: now)
-        if let patienceEnd { earliest = min(earliest ?? patienceEnd, patienceEnd) }
+        if !isStalled, let patienceEnd { earliest = min(earliest ?? patienceEnd, patienceEnd) }
         return .wait(until: earliest)
     }
 
@@ -151,13 +163,16 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     private mutating func reckon(now: Instant) {
-        size = max(size, quorumSize)
+        let quorumSize = quorumSize
+        // Some of the quorum may have less than those had who were counted before the start.
+        if quorumSize >= firstSize { size = max(size, quorumSize) }
         while let first = commits.first, first.size <= size {
             commits.removeFirst()
             guard !secondaries.isEmpty else { continue }
             notices.append(.replicated(after: first.at.duration(to: now)))
         }
-        if isStalled, commits.isEmpty {
+        // On a busy log there is always one that waits.
+        if isStalled, patienceEnd.map({ $0 > now }) ?? true {
             isStalled = false
             notices.append(.resumed(size: size))
         }
@@ -165,11 +180,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
     /// When the oldest leaf that waits has waited for long.
     private var patienceEnd: Instant? {
-        isStalled ? nil : commits.first?.at.advanced(by: settings.patience)
+        commits.first?.at.advanced(by: settings.patience)
     }
 
     private mutating func noticeStall(now: Instant) {
-        guard let patienceEnd, patienceEnd <= now else { return }
+        guard !isStalled, let patienceEnd, patienceEnd <= now else { return }
         isStalled = true
         notices.append(.stalled(size: size, committedSize: committedSize))
     }

@@ -18,6 +18,6 @@ package enum ReplicationNotice: Hashable, Sendable {
     case replicated(after: Swift.Duration)
     /// Leaves have waited for long: of `committedSize` only `size` are replicated.
     case stalled(size: TreeSize, committedSize: TreeSize)
-    /// No leaf waits any more.
+    /// No leaf has waited for long any more.
     case resumed(size: TreeSize)
 }

@@ -5,7 +5,8 @@
 //
 //     compare   after the start, a failure or a lost connection: the primary's leaf at the place of
 //               the last one here must be that one, before anything is appended
-//     confirm   the primary seems to have fewer leaves than there are here: is it a log at all?
+//     confirm   the primary seems to have fewer leaves than there are here: is it a log at all, and
+//     recheck   does it stay with that, or was that answer another server's, or about another thing?
 //     copy      leaves from the end of what is here on. Far behind on several lanes at once, as far
 //               as the primary is known to go; else one request, which the primary may hold until
 //               there is more
@@ -38,9 +39,10 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
 
         /// - Parameters:
         ///   - interval: how often a primary is asked that does not hold requests.
-        ///   - laneCount: how many requests may be out at once, at least 1.
+        ///   - laneCount: how many requests may be out at once, at least 2: one to copy, and one to
+        ///     look ahead.
         package init(interval: Swift.Duration, laneCount: Int = 4) {
-            precondition(laneCount > 0)
+            precondition(laneCount > 1)
             self.interval = max(interval, .milliseconds(10))
             self.laneCount = laneCount
         }
@@ -49,6 +51,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     enum Phase: Sendable {
         case compare
         case confirm
+        case recheck
         case copy
     }
 
@@ -67,7 +70,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// New requests are made up to so many leaves after the store's last. Their answers add one
     /// request's leaves at most: 24 MiB of leaves in all.
     static var windowLeavesMax: UInt64 { 2 * LeafRequest.leafCountMax }
-    static var windowPiecesMax: Int { 256 }
+    static var windowPiecesMax: Int { 64 }
     /// Answers are joined up to so many leaves for one append.
     static var appendLeavesMax: Int { 16_384 }
     /// A primary that holds requests, and has nothing, is not asked more often than that.
@@ -178,7 +181,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         }
         if phase == .compare, appending == nil, size == .zero { beginCopying() }
         switch phase {
-        case .compare:
+        case .compare, .recheck:
             guard appending == nil, !isAsking(.compare), let last = size.lastIndex else {
                 return nil
             }
@@ -196,6 +199,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             return ask(
                 rest.lowerBound, UInt64(rest.count), for: .copy, on: lane, now: now)
         }
+        if !window.isReceived, let request = takeSearchRequest(on: lane, now: now) {
+            return request
+        }
         if mayExtend(now: now) {
             let start = window.end
             window.extend(by: batchCount ?? 1, on: lane)
@@ -203,6 +209,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
                 start, LeafRequest.leafCountMax, waits: hasReachedEnd && start >= knownSize,
                 for: .copy, on: lane, now: now)
         }
+        return takeSearchRequest(on: lane, now: now)
+    }
+
+    /// Comes before further copying, which it opens the other lanes for, but not before all.
+    private mutating func takeSearchRequest(on lane: Int, now: Instant) -> LeafRequest? {
         guard let position = search?.position, !isAsking(.search) else { return nil }
         return ask(position, 1, for: .search, on: lane, now: now)
     }

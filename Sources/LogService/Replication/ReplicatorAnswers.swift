@@ -87,8 +87,7 @@ extension Replicator {
             // As if the new ones had been asked for alone.
             window.extend(by: 1, on: request.lane)
             copied(Array(leaves.dropFirst()), upTo: end, for: request)
-        case .confirm:
-            stopAtShorterPrimary()
+        case .confirm: phase = .recheck
         case .copy:
             copied(leaves, upTo: end, for: request)
         case .search:
@@ -109,8 +108,11 @@ extension Replicator {
         if isOpen, end < knownSize || count == request.leafCount { batchCount = count }
         knownSize = max(knownSize, end)
         search?.found(atLeast: end)
+        endSearch()
         guard search == nil, end == window.end, end == knownSize else { return }
-        guard !hasSearched || count >= max(batchCount ?? 0, Self.smallBatchCount) else { return }
+        // On the way to the end always once; then only when it seems to be out of reach.
+        guard !hasReachedEnd && !hasSearched || count >= max(batchCount ?? 0, Self.smallBatchCount)
+        else { return }
         hasSearched = true
         search = EndSearch(from: end, step: count)
     }
@@ -118,8 +120,8 @@ extension Replicator {
     private mutating func atEnd(_ lane: Lane, isWaitHonored: Bool) {
         let request = lane.request
         switch request.purpose {
-        case .compare: phase = .confirm
-        case .confirm: stopAtShorterPrimary()
+        case .compare: lastLeafIsMissing()
+        case .confirm: phase = .recheck
         case .search:
             search?.found(exactly: request.start)
             endSearch()
@@ -140,7 +142,7 @@ extension Replicator {
 
     private mutating func beyondEnd(_ request: LeafRequest, _ reason: String, now: Instant) {
         switch request.purpose {
-        case .compare: phase = .confirm
+        case .compare: lastLeafIsMissing()
         case .confirm: failed(reason, now: now)
         case .search:
             search?.found(atMost: request.start - 1)
@@ -149,6 +151,15 @@ extension Replicator {
             guard request.start == window.receivedEnd else { return cut(request) }
             // Comparing the last leaf tells whether the primary is shorter, or only odd.
             startOver(reason, now: now)
+        }
+    }
+
+    /// Stopping is for good, so one answer is not enough: a server in between may have given it.
+    private mutating func lastLeafIsMissing() {
+        if phase == .recheck {
+            stop("the primary has fewer leaves than the \(size) here")
+        } else {
+            phase = .confirm
         }
     }
 
@@ -219,10 +230,6 @@ extension Replicator {
         guard isCaughtUpDue, isAtEnd else { return }
         isCaughtUpDue = false
         notices.append(.caughtUp(size))
-    }
-
-    private mutating func stopAtShorterPrimary() {
-        stop("the primary has fewer leaves than the \(size) here")
     }
 
     private mutating func stop(_ reason: String) {

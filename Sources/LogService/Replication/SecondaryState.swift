@@ -9,8 +9,8 @@ internal import SigsumFormats
 package struct SecondaryRequest: Hashable, Sendable {
     /// The secondary's number.
     package let secondary: Int
-    /// The leaves that it is known to hold: it may hold the request until it has more. nil: it is
-    /// asked for what it has now.
+    /// The leaves that it said it has: it may hold the request until it has more. nil: it is asked for
+    /// what it has now.
     package let knownSize: TreeSize?
 }
 
@@ -20,6 +20,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// The size of its last tree head that was found to be that of our first leaves; nil before the
     /// first, and after one that was not.
     private(set) var heldSize: TreeSize?
+    /// The largest of all such sizes.
+    private var heldSizeMax: TreeSize?
+    /// `heldSize`, if its last answer was that. Else it may have begun anew, with less than it had: it
+    /// would hold a request that names the old size, and what it lost would count meanwhile.
+    private(set) var knownSize: TreeSize?
     /// Requests in a row without an answer that could be used.
     private(set) var failureCount = 0
     /// The last answer was a tree head that is not one of this log.
@@ -47,10 +52,15 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     ) {
         isAsked = false
         let begun = askedAt ?? now
+        knownSize = nil
         switch answer {
         case .holds(let treeHead, let isWaitHonored):
-            let isNew = treeHead.size != heldSize
+            // More than ever before: one that loses leaves and gets them again, or several nodes that
+            // answer under one address, would be asked without a pause.
+            let isNew = heldSizeMax.map { treeHead.size > $0 } ?? true
+            if isNew { heldSizeMax = treeHead.size }
             heldSize = treeHead.size
+            knownSize = treeHead.size
             failureCount = 0
             isRejected = false
             let pause = isWaitHonored ? (isNew ? .zero : Self.pauseMin) : settings.interval

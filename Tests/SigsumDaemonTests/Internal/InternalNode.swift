@@ -160,9 +160,16 @@ final class InternalNode: @unchecked Sendable {
         for _ in 0..<3 { await wait { _ in true } }
     }
 
-    /// Returns when `condition` holds on the endpoint's reactor.
+    /// Returns when `condition` holds on the endpoint's reactor, or with an issue when it does not
+    /// come to hold.
     func wait(until condition: @escaping @Sendable (InternalFront) -> Bool) async {
-        while !(await look(condition)) {}
+        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        while !(await look(condition)) {
+            guard ContinuousClock.now < deadline else {
+                Issue.record("what was waited for does not come")
+                return
+            }
+        }
     }
 
     /// The number of requests that are held now.
