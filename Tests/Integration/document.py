@@ -18,7 +18,7 @@ import harness
 
 @dataclass
 class Block:
-    """A fenced block; `words` stand behind its language, `values` are those of the form name=value."""
+    """A fenced block; behind its language stand `words`, `values` those of the form name=value."""
 
     line: int
     section: str
@@ -60,11 +60,11 @@ class Document:
 
     @property
     def wrong_lines(self) -> list[str]:
-        """The lines of all `wrong` blocks, and those in the first column of the table of them."""
+        """The lines of all `wrong` blocks, and those in the first column of a table of lines."""
         lines = [line for block in self.blocks if "wrong" in block.words
                  for line in block.text.splitlines()]
-        rows = re.findall(r"^\| `(.*?)` \|", self.path.read_text(), re.MULTILINE)
-        return lines + rows
+        _, _, table = self.path.read_text().partition("\n| line |")
+        return lines + re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)
 
 
 def _blocks(path: pathlib.Path):
@@ -84,7 +84,7 @@ def _blocks(path: pathlib.Path):
     assert block is None, f"{path}: a block without an end"
 
 
-# What differs from one time to the next. A document has examples of each; they are compared by kind.
+# What differs from one time to the next; a document has an example, compared by its kind.
 _KINDS = [
     ("<date>", r"\b\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}\b"),
     ("witness <name>", r"\bwitness [\w-]+(?=:)"),
@@ -130,8 +130,12 @@ def said_by_sources(line: str) -> bool:
     """
     line = re.sub(r"^\S+ \S+ \[[A-Z]{4}\] |^sigsum[- ]\S+: ", "", line)
     line = re.sub(r"/(?:etc|var/lib)/[\w./-]*[\w/-]", "<path>", kinds(line))
-    parts = [part for part in re.split(r"<[^<>]*>|[:.;] |\"|\([^()]*\)", line) if len(part) > 3]
+    parts = [part for part in _SEAMS.split(line) if len(part) > 3]
     return bool(parts) and all(part in _sources() for part in parts)
+
+
+# Between what happened and the reason, and around what somebody else said.
+_SEAMS = re.compile(r"<[^<>]*>|[:.;] |\"[^\"]*\"|\([^()]*\)|expected |, found ")
 
 
 @functools.cache

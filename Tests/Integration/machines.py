@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Machines for the documents' commands: each has a folder for what would be in /etc and /var/lib, two
-# ports, and a shell with stand-ins for what belongs to a whole machine: systemctl, journalctl,
+# Machines for the documents' commands: each has a folder for what would be in /etc and /var/lib,
+# two ports, and a shell with stand-ins for what belongs to a whole machine: systemctl, journalctl,
 # runuser, chown, scp and sleep. Everything else is the real thing.
 
 import json
@@ -55,8 +55,8 @@ class Unit(harness.Log):
     def __init__(self, machine: "Machine", name: str):
         folder = machine.folder / name
         folder.mkdir()
-        super().__init__(folder, machine.log_key, role=name.removeprefix("sigsum-log-"))
         self.machine, self.name = machine, name
+        super().__init__(folder, machine.log_key, role=name.removeprefix("sigsum-log-"))
         self.external, self.internal = machine.external, machine.internal
         self.store, self.sth_file = machine.lib / "store", machine.lib / "sth"
         self.is_enabled = False
@@ -74,8 +74,8 @@ class LogGoUnit(harness.LogGo):
     def __init__(self, machine: "Machine", name: str):
         folder = machine.folder / name
         folder.mkdir()
-        super().__init__(folder, machine.log_key, role=name.removeprefix("sigsum-log-"))
         self.machine, self.name = machine, name
+        super().__init__(folder, machine.log_key, role=name.removeprefix("sigsum-log-"))
         self.external, self.internal = machine.external, machine.internal
         self.is_enabled = False
 

@@ -1,52 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# docs/failover.md, done as it stands there: its own commands, on a site of machines on loopback, while
-# clients add leaves and a watcher judges every tree head. What the document says is printed has to
-# be, and no leaf answered 200 may be lost.
+# docs/failover.md, done as it stands there: its own commands, on a site of machines on loopback,
+# while clients add leaves and a watcher judges every tree head. What the document says is printed
+# has to be, and no leaf answered 200 may be lost.
 
-import pathlib
 import re
-import shutil
-import tempfile
-import threading
+import unittest
 
 import document
 import harness
-from load import Load
-from machines import Machine, Site
-from secondary_case import SecondaryCase
-from watcher import Policy, Watcher
-
-
-class DocumentCase(SecondaryCase):
-    def site(self, name: str, machine_names: str) -> Site:
-        """Machines by these names; the first one's log is there and runs."""
-        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="sigsum-site-")))
-        machines = {name: Machine(name, folder, self.key) for name in machine_names}
-        for machine in machines.values():
-            self.addCleanup(machine.close)
-        return Site(name, machines)
-
-    def publish(self, *witnesses) -> None:
-        """The policy of the log; those who may not see the key may see this."""
-        self.policy = Policy(witnesses, 2)
-
-    def bring_key(self, machine: Machine) -> None:
-        self.key.write_openssh(machine.etc / "key")
-        (machine.etc / "policy").write_text(
-            self.policy.text(f"log {self.key.public_key.hex()} https://log.example.org"))
-
-    def watch_unit(self, unit: harness.Server) -> Watcher:
-        unit.policy = self.policy
-        return self.watch(unit)
+from document_case import DocumentCase
+from machines import Machine
 
 
 class FailoverDocument(DocumentCase):
     def begin(self, machine_names: str, case: str) -> None:
         """A log in use gets its secondaries."""
-        self.witnesses = [self.witness() for _ in range(3)]
-        self.publish(*self.witnesses)
-        self.site = super().site("failover.md", machine_names)
+        self.site = self.make_site("failover.md", machine_names)
         self.machines = self.site.machines
         a = self.machines["a"]
         self.bring_key(a)
@@ -98,11 +68,10 @@ class FailoverDocument(DocumentCase):
 
     def test_one_secondary(self):
         self.begin("ab", "one")
-        a, b = self.machines["a"], self.machines["b"]
-        self.lose(a)
-        self.site.follow("1. Stop the secondaries")
+        self.site.follow("1. Stop the secondaries", "reachable")
+        self.watcher.stop()
         self.site.follow("2. Find the largest")
-        self.bring_key(b)
+        self.bring_key(self.machines["b"])
         self.site.follow("3. Bring the key, and configure", "one")
         self.take_over("b")
         self.site.follow("7. Submit a leaf")
@@ -173,7 +142,7 @@ class FailoverDocument(DocumentCase):
         self.finish("b")
 
 
-class FailoverLines(SecondaryCase):
+class FailoverLines(unittest.TestCase):
     def test_what_is_said_when_it_went_wrong(self):
         """Each such line of the document is one that the program has."""
         lines = document.Document("failover.md").wrong_lines
@@ -182,5 +151,3 @@ class FailoverLines(SecondaryCase):
             with self.subTest(line=line):
                 self.assertTrue(document.said_by_sources(line))
 
-
-del DocumentCase
