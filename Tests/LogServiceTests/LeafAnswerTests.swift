@@ -13,7 +13,7 @@ import TileStore
 @Suite struct LeafAnswerTests {
     static func request(_ start: UInt64, _ end: UInt64) -> LeafRequest {
         LeafRequest(
-            lane: 0, start: start, end: end, waits: false, purpose: .copy, attempt: 0)
+            lane: 0, start: start, end: end, waits: false, purpose: .copy, attempt: 0, isOpen: true)
     }
 
     static func answer(
@@ -57,9 +57,10 @@ import TileStore
         #expect(found?.contains("\n") == false)
     }
 
+    /// The third is log-go's.
     @Test(
         arguments: [
-            "at end of tree", "at end of tree\n", "Not Found (404): at end of tree\n",
+            "at end of tree", "at end of tree\n", "(404) at end of tree\n",
             "404\nat end of tree",
         ], [false, true])
     func theEnd(body: String, isWaitHonored: Bool) {

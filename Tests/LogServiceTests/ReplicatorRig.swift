@@ -60,7 +60,7 @@ struct ReplicatorRig {
     init(stored count: UInt64, interval: Duration = .seconds(10), laneCount: Int = 4) throws {
         stored = Leaf.numbered(0..<count)
         replicator = Replicator(
-            Replicator.Settings(interval: interval, laneCount: laneCount),
+            Replicator.Settings(interval: interval, timeout: .seconds(10), laneCount: laneCount),
             size: try #require(TreeSize(count)), lastLeaf: stored.last, now: now)
         pull()
     }

@@ -160,6 +160,17 @@ import Testing
         #expect(rig.notices == [])
     }
 
+    /// Not even many leaves are worth a word when they come with one answer.
+    @Test(arguments: [100, 1000, 4000] as [UInt64]) func aBurst(count: UInt64) throws {
+        var rig = try ReplicatorRig.atEnd(10)
+        rig.isManual = true
+        try rig.catchUp(size: 10 + count, countMax: 4096)
+        #expect(rig.asked == ["0: \(10 + count)..<\(65_546 + count) w"])
+        rig.expectNoProgress()
+        rig.finishAppending()
+        #expect(rig.replicator.isAtEnd && rig.notices == [])
+    }
+
     @Test func aSlowStoreBoundsWhatIsFetched() throws {
         var rig = try ReplicatorRig(stored: 0)
         rig.isManual = true

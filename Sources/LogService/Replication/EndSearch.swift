@@ -8,9 +8,9 @@
 struct EndSearch: Sendable {
     /// What was here when it began.
     private let base: UInt64
-    /// The primary has at least so many leaves,
+    /// The primary has at least so many leaves; not many more when there is no ``position`` any more.
     private(set) var low: UInt64
-    /// and had at most so many; nil until a leaf was asked for that it does not have.
+    /// It had at most so many; nil until a leaf was asked for that it does not have.
     private var high: UInt64?
     private var step: UInt64
     private let firstStep: UInt64
@@ -35,9 +35,6 @@ struct EndSearch: Sendable {
         let isClose = high - low <= max((high - base) / 100, firstStep)
         return isClose ? nil : low + (high - low) / 2
     }
-
-    /// The size, to be asked for when there is no ``position`` any more.
-    var estimate: UInt64 { low + ((high ?? low) - low) / 2 }
 
     /// Neither summand is above 2^63-1.
     private var guess: UInt64 { min(low + step, Self.sizeMax - 1) }

@@ -14,6 +14,8 @@ package enum LeafAnswer: Hashable, Sendable {
     case atEnd(isWaitHonored: Bool)
     /// 400: the primary has fewer leaves than that.
     case beyondEnd(reason: String)
+    /// The answer's end did not come in time: the way to the primary may be too slow for so much.
+    case late(reason: String)
     /// Anything else.
     case failed(reason: String)
     /// A kept connection turned out to be closed before anything was answered.

@@ -29,6 +29,9 @@ package struct LeafRequest: Hashable, Sendable {
     /// Tells the requests of this attempt from those before the last failure.
     let attempt: Int
 
+    /// Whether it asks for as much as the primary gives, and not for a certain rest.
+    let isOpen: Bool
+
     /// The most leaves that are asked for. Every primary gives fewer.
     package static var leafCountMax: UInt64 { 65_536 }
 

@@ -35,15 +35,18 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// What the configuration says.
     package struct Settings: Sendable {
         let interval: Swift.Duration
+        let timeout: Swift.Duration
         let laneCount: Int
 
         /// - Parameters:
         ///   - interval: how often a primary is asked that does not hold requests.
+        ///   - timeout: how long an answer may take.
         ///   - laneCount: how many requests may be out at once, at least 2: one to copy, and one to
         ///     look ahead.
-        package init(interval: Swift.Duration, laneCount: Int = 4) {
+        package init(interval: Swift.Duration, timeout: Swift.Duration, laneCount: Int = 4) {
             precondition(laneCount > 1)
             self.interval = max(interval, .milliseconds(10))
+            self.timeout = timeout
             self.laneCount = laneCount
         }
     }
@@ -76,6 +79,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// A primary that holds requests, and has nothing, is not asked more often than that.
     static var heldRequestSpacing: Swift.Duration { .milliseconds(100) }
 
+    /// Fewer are not asked for, however slow the way to the primary is.
+    static var askedCountMin: UInt64 { 64 }
+    /// What most primaries give, where it is not known.
+    static var usualBatchCount: UInt64 { 4096 }
+
     let settings: Settings
     /// The number of leaves that are durable here.
     package internal(set) var size: TreeSize
@@ -87,6 +95,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var window: LeafWindow
     var appending: Appending?
 
+    /// How many leaves are asked for: fewer after answers that were late.
+    var askedCount = LeafRequest.leafCountMax
     /// In this attempt: the primary has at least so many leaves,
     var knownSize: UInt64 = 0
     /// gives so many at most in an answer, if that is known,
@@ -95,7 +105,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var hasReachedEnd = false
     var search: EndSearch?
     var hasSearched = false
-    /// What the last search found, in whatever attempt.
+    /// What the last search found, in whatever attempt: the primary had about so many leaves.
     var estimatedSize: UInt64 = 0
 
     /// Nothing is asked before that time, and nothing appended before that.
@@ -131,11 +141,11 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         progressMark = (size, now)
     }
 
-    /// Whether all leaves that the primary is known to have are durable here. Looked at after each
-    /// answer and append it tells when this secondary was last up to date.
+    /// Whether all leaves that the primary is known to have are durable here, those that are on
+    /// their way included. Looked at after each answer and append it tells when this secondary was
+    /// last up to date.
     package var isAtEnd: Bool {
-        !isHalted && phase == .copy && hasReachedEnd && search == nil && appending == nil
-            && size.value == window.receivedEnd && size.value >= knownSize
+        !isHalted && hasReachedEnd && search == nil && size.value >= knownSize
     }
 
     /// How far copying is; nil unless far behind. The rate is that since the last call.
@@ -147,14 +157,17 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             elapsed: progressMark.at.duration(to: now))
     }
 
-    /// More than a few answers are missing.
+    /// Whether more is missing than a few answers bring.
     var isFarBehind: Bool {
-        estimatedSize > size.value
-            && estimatedSize - size.value > 4 * max(batchCount ?? 0, Self.smallBatchCount)
+        let here = window.receivedEnd
+        let fewAnswers = max(4 * (batchCount ?? 0), Self.farLeavesMin)
+        return estimatedSize > here && estimatedSize - here > fewAnswers
     }
 
-    /// Fewer leaves than that are not worth looking for more of them than one request brings.
-    static var smallBatchCount: UInt64 { 64 }
+    /// What is near wherever the primary gives few leaves, or it is not known how many.
+    static var farLeavesMin: UInt64 { 1024 }
+    /// An answer with fewer leaves is no reason to look for more than one request brings.
+    static var searchLeavesMin: UInt64 { 64 }
 
     // MARK: The next step
 
@@ -185,7 +198,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             guard appending == nil, !isAsking(.compare), let last = size.lastIndex else {
                 return nil
             }
-            return ask(last, LeafRequest.leafCountMax, for: .compare, on: lane, now: now)
+            return ask(last, for: .compare, on: lane, now: now)
         case .confirm:
             guard !isAsking(.confirm) else { return nil }
             return ask(0, 1, for: .confirm, on: lane, now: now)
@@ -206,8 +219,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             let start = window.end
             window.extend(by: batchCount ?? 1, on: lane)
             return ask(
-                start, LeafRequest.leafCountMax, waits: hasReachedEnd && start >= knownSize,
-                for: .copy, on: lane, now: now)
+                start, waits: hasReachedEnd && start >= knownSize, for: .copy, on: lane, now: now)
         }
         return takeSearchRequest(on: lane, now: now)
     }
@@ -229,12 +241,12 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     }
 
     private mutating func ask(
-        _ start: UInt64, _ count: UInt64, waits: Bool = false, for purpose: LeafRequest.Purpose,
-        on lane: Int, now: Instant
+        _ start: UInt64, _ count: UInt64? = nil, waits: Bool = false,
+        for purpose: LeafRequest.Purpose, on lane: Int, now: Instant
     ) -> LeafRequest {
         let request = LeafRequest(
-            lane: lane, start: start, end: start + count, waits: waits, purpose: purpose,
-            attempt: attempt)
+            lane: lane, start: start, end: start + (count ?? askedCount), waits: waits,
+            purpose: purpose, attempt: attempt, isOpen: count == nil)
         lanes[lane] = Lane(request: request, begun: now)
         return request
     }

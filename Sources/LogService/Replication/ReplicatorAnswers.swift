@@ -20,8 +20,17 @@ extension Replicator {
             startOver("closes connections without an answer", now: now)
         case .failed(let reason):
             failed(reason, now: now)
+        case .late(let reason):
+            // One that may be held says nothing of how much can be sent in time.
+            if !request.waits { askForLess() }
+            failed(reason, now: now)
         case .leaves(let leaves):
             precondition(!leaves.isEmpty && UInt64(leaves.count) <= request.leafCount)
+            if leaves.count == request.leafCount, request.isOpen,
+                lane.begun.duration(to: now) < settings.timeout / 4
+            {
+                askedCount = min(2 * askedCount, LeafRequest.leafCountMax)
+            }
             received(leaves, for: request)
         case .atEnd(let isWaitHonored):
             atEnd(lane, isWaitHonored: isWaitHonored)
@@ -104,14 +113,13 @@ extension Replicator {
         if window.receivedEnd > receivedEnd { useful() }
         // How many it gives at most shows where it has more.
         let count = end - request.start
-        let isOpen = request.leafCount == LeafRequest.leafCountMax
-        if isOpen, end < knownSize || count == request.leafCount { batchCount = count }
+        if request.isOpen, end < knownSize || count == request.leafCount { batchCount = count }
         knownSize = max(knownSize, end)
         search?.found(atLeast: end)
         endSearch()
         guard search == nil, end == window.end, end == knownSize else { return }
         // On the way to the end always once; then only when it seems to be out of reach.
-        guard !hasReachedEnd && !hasSearched || count >= max(batchCount ?? 0, Self.smallBatchCount)
+        guard !hasReachedEnd && !hasSearched || count >= max(batchCount ?? 0, Self.searchLeavesMin)
         else { return }
         hasSearched = true
         search = EndSearch(from: end, step: count)
@@ -172,7 +180,7 @@ extension Replicator {
     private mutating func endSearch() {
         guard let search, search.position == nil else { return }
         self.search = nil
-        estimatedSize = search.estimate
+        estimatedSize = search.low
         guard isFarBehind else { return }
         // The end is reached anew then, and that is not to be learnt from a request that is held.
         hasReachedEnd = false
@@ -221,9 +229,15 @@ extension Replicator {
         failureCount = 0
     }
 
+    /// Over a slow way the usual batch might never come in time.
+    private mutating func askForLess() {
+        let count = min(askedCount, batchCount ?? Self.usualBatchCount)
+        askedCount = max(count / 2, Self.askedCountMin)
+    }
+
     /// After how long it is tried again what failed for the `count`th time.
     private func retryDelay(_ count: Int) -> Swift.Duration {
-        min(.milliseconds(50) * (1 << min(count - 1, 20)), .seconds(1), settings.interval)
+        min(.milliseconds(50) * (1 << min(count - 1, 20)), .milliseconds(250), settings.interval)
     }
 
     private mutating func noticeCaughtUp() {

@@ -59,9 +59,7 @@ final class PrimaryClient {
                         isWaitHonored: response.isWaitHonored, to: request))
             case .failure(let error):
                 metrics.recordRequest(status: nil)
-                handle(
-                    error.isStaleConnection
-                        ? .connectionGone : .failed(reason: error.description))
+                handle(LeafAnswer(error))
             }
         }
     }
@@ -69,5 +67,17 @@ final class PrimaryClient {
     /// Ends all connections and what is on its way.
     func close() {
         for lane in lanes { lane.close() }
+    }
+}
+
+extension LeafAnswer {
+    fileprivate init(_ error: HTTPClientError) {
+        if error.isStaleConnection {
+            self = .connectionGone
+        } else if error.cause == .timeout(.answer) {
+            self = .late(reason: error.description)
+        } else {
+            self = .failed(reason: error.description)
+        }
     }
 }

@@ -79,7 +79,8 @@ private final class SecondaryNode: RoleWork {
             on: server.control,
             Replicator(
                 Replicator.Settings(
-                    interval: configuration.server.interval, laneCount: PrimaryClient.laneCount),
+                    interval: configuration.server.interval,
+                    timeout: configuration.server.timeout, laneCount: PrimaryClient.laneCount),
                 size: start.treeHead.size, lastLeaf: start.lastLeaf, now: MonotonicInstant.now()),
             writer: try ReplicaWriter(
                 start.store, executor: writerThread, metrics: metrics.server),
