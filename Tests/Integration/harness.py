@@ -402,6 +402,9 @@ class LogGo(Server):
         # answers 404 to everything.
         return {"GODEBUG": "httpmuxgo121=0", "SIGSUM_LOGSERVER_CONFIG": os.devnull}
 
+    def connect(self, internal: bool = False) -> wire.Connection:
+        return wire.Connection(self.internal if internal else self.external, takes_chunks=True)
+
     def wait_until_ready(self) -> None:
         # It tells nobody when it listens, so its port is asked until it answers.
         deadline = time.monotonic() + DEADLINE_SECONDS

@@ -30,8 +30,10 @@ class Load:
                          for number in range(connections)]
 
     def __enter__(self) -> "Load":
+        """Starts it, unless it is running: a `with` may end one that was started before."""
         for thread in self._threads:
-            thread.start()
+            if thread.ident is None:
+                thread.start()
         return self
 
     def __exit__(self, kind, *_) -> None:

@@ -66,6 +66,12 @@ class ScriptedPrimary(ScriptedServer):
             grown, self._grown = self._grown, threading.Event()
         grown.set()
 
+    def exchange(self, leaves: Sequence[bytes]) -> None:
+        """Another tree, as of a primary that was stopped and comes back with it."""
+        self.close()
+        self.leaves = list(leaves)
+        self.start()
+
     def behave(self) -> None:
         self.always(self.answer)
 
@@ -144,7 +150,8 @@ WRONG_LEAVES: dict[str, answers.Answer] = {
     "not hexadecimal": _with_leaves(lambda _, leaves: leaf_lines(leaves)[:-2] + b"g\n"),
     "another last line": _with_leaves(lambda _, leaves: leaf_lines(leaves) + b"size=3\n"),
     "more than asked for": _with_leaves(
-        lambda asked, leaves: leaf_lines(leaves + made_leaves(asked.end - asked.start, b"more"))),
+        lambda asked, leaves: leaf_lines(leaves)
+        + leaf_lines(made_leaves(1, b"more")) * (asked.end - asked.start)),
 }
 
 

@@ -15,8 +15,7 @@ import merkle
 import wire
 from secondary import (Secondary, assert_same_tree, order_promotion, promoted, set_secondaries,
                        take_address)
-from secondary_case import SecondaryCase
-from test_crash import IS_LONG
+from secondary_case import IS_LONG, SecondaryCase
 from watcher import Watcher
 from witness_case import QUICK
 

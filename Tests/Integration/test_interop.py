@@ -66,12 +66,11 @@ class TheirPrimary(InteropCase):
 
     def test_leaves_and_tree_heads(self):
         primary, node = self.pair_of()
-        with self.load(primary, connections=8) as load:
-            load.wait_for_answers(600)
-        size = len(primary.leaves())
-        assert_same_tree(primary, node, size)
-        self.assertEqual(node.leaves(), primary.leaves())
-        primary.tree_head(size_at_least=size)
+        leaves = self.leaves(600)
+        self.add(primary, leaves)
+        assert_same_tree(primary, node, len(leaves))
+        self.assertEqual(node.leaves(), [leaf.encoded for leaf in leaves])
+        self.assert_published(primary, leaves)
         self.assert_no_trouble(node)
         self.assert_stopped_well(node)
 
@@ -87,11 +86,9 @@ class TheirPrimary(InteropCase):
         """More than its largest answer, 512 leaves, in one go."""
         primary = self.log_go()
         primary.start()
-        with self.load(primary, connections=8) as load:
-            load.wait_for_answers(1500)
-        size = len(primary.leaves())
+        self.add(primary, self.leaves(1500))
         node = self.secondary(primary).start()
-        assert_same_tree(primary, node, size)
+        assert_same_tree(primary, node, 1500)
 
     def test_one_that_was_emptied(self):
         """Its tree is in memory: started again it is shorter, and ours stops and keeps its own."""
@@ -114,8 +111,8 @@ class TheirSecondary(InteropCase):
         node = self.enterContext(LogGoSecondary(primary, **QUICK))
         set_secondaries(primary, [node])
         primary.start()
-        with self.load(primary, connections=8) as load:
-            load.wait_for_answers(300)
+        with self.load(primary, connections=40) as load:
+            load.wait_for_answers(250)
         size = len(primary.leaves())
         assert_same_tree(primary, node, size)
         primary.tree_head(size_at_least=size)
@@ -171,7 +168,7 @@ class Moving(InteropCase):
 
         files = [submit_file("before")]
         watcher = self.enterContext(Watcher(old, Policy([], 0)))
-        with self.load(old) as load:
+        with self.load(old, connections=40) as load:
             load.wait_for_answers(300)
         size = len(old.leaves())
         head = old.tree_head(size_at_least=size)

@@ -12,8 +12,7 @@ import time
 import harness
 import wire
 from secondary import Secondary, assert_same_tree, set_secondaries
-from secondary_case import SecondaryCase
-from test_crash import IS_LONG
+from secondary_case import IS_LONG, SecondaryCase
 
 
 class Pair(SecondaryCase):
@@ -188,13 +187,14 @@ class Away(SecondaryCase):
         self.assertEqual(self.value(self.primary, "tree_size_leaves", state="committed"), last)
         self.assertEqual(self.value(self.primary, "signing_halted"), 0)
 
-    def assert_goes_on(self, size: int) -> None:
+    def assert_goes_on(self, size: int, start: int) -> None:
+        """`start`: of the lines since it waits."""
         head = self.primary.tree_head(size_at_least=size)
         self.assertEqual(head.size, size)
         for leaf in self.leaves(size):
             self.assertEqual(self.primary.post_leaf(leaf).status, 200)
         self.primary.wait_for_line(r"\[INFO\] publishing goes on: the required secondaries hold "
-                                   r"\d+ leaves")
+                                   r"\d+ leaves$", start)
         assert_same_tree(self.primary, self.node, size)
         self.add(self.primary, [self.leaf(size)])
         self.primary.tree_head(size_at_least=size + 1)
@@ -204,31 +204,33 @@ class Away(SecondaryCase):
         for end in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(end):
                 self.setUp()
+                start = len(self.primary.lines)
                 self.node.stop(end)
                 self.node.assert_audit()
                 self.wait_in_vain(size, size + 2)
-                line = self.primary.wait_for_line(r"publishing waits")
+                line = self.primary.wait_for_line(r"publishing waits", start)
                 self.assertRegex(line, r"\[WARN\] publishing waits: the required secondaries hold 3 "
                                        r"of \d leaves$")
                 self.primary.wait_for_line(
-                    rf"\[INFO\] secondary {self.node.internal_url}/?: no tree head: ")
+                    rf"\[INFO\] secondary {self.node.internal_url}/?: no tree head: ", start)
                 self.node.start()
-                self.assert_goes_on(size + 2)
+                self.assert_goes_on(size + 2, start)
                 self.primary.wait_for_line(rf"\[INFO\] secondary {self.node.internal_url}/?: "
-                                           r"answers again, failures before: \d+$")
+                                           r"answers again, failures before: \d+$", start)
                 # However many attempts there were, each thing is said once.
                 for pattern in ("no tree head", "publishing waits", "publishing goes on"):
-                    self.assertEqual(len(self.lines(self.primary, rf"\[(INFO|WARN)\].*{pattern}")),
-                                     1, self.primary.output)
+                    lines = self.lines(self.primary, rf"\[(INFO|WARN)\].*{pattern}", start)
+                    self.assertEqual(len(lines), 1, self.primary.output)
 
     def test_hung(self):
         """SIGSTOP: connections stay open and nothing comes; afterwards it goes on as it was."""
+        start = len(self.primary.lines)
         self.node.process.send_signal(signal.SIGSTOP)
         self.addCleanup(self.node.process.send_signal, signal.SIGCONT)
         self.wait_in_vain(3, 5)
         self.primary.wait_for_line(r"\[WARN\] publishing waits")
         self.node.process.send_signal(signal.SIGCONT)
-        self.assert_goes_on(5)
+        self.assert_goes_on(5, start)
 
     def test_the_primary_starts_meanwhile(self):
         """What waits still waits after a restart, and is published when the secondary is back."""
@@ -236,14 +238,17 @@ class Away(SecondaryCase):
         for end in (signal.SIGTERM, signal.SIGKILL):
             self.primary.stop(end)
             self.primary.assert_audit()
+            start = len(self.primary.lines)
             self.primary.start()
             self.assert_reads(self.primary, 3)
             self.wait_for_rounds(self.primary)
             for leaf in self.leaves(2, start=3):
                 self.assert_waits(self.primary, leaf)
+            self.primary.wait_for_line(r"\[WARN\] publishing waits: the required secondaries hold 3 "
+                                       r"of 5 leaves$", start)
             self.assert_reads(self.primary, 3)
         self.node.start()
-        self.assert_goes_on(5)
+        self.assert_goes_on(5, start)
 
     def test_the_primary_is_away(self):
         """The secondary serves what it has, says so once, and follows again by itself."""

@@ -10,14 +10,14 @@ import scripted_nodes
 import wire
 from scripted_nodes import ScriptedSecondary
 from secondary import set_secondaries
-from secondary_case import SecondaryCase
+from secondary_case import SecondaryCase, chosen
 
 
 class WithScripted(SecondaryCase):
     """A primary that has published three leaves, which a scripted secondary has."""
 
     def start(self, **options) -> None:
-        self.primary = self.log([], 0, **{"timeout": "300ms"} | options)
+        self.primary = self.log([], 0, **{"timeout": "300ms", "interval": "50ms"} | options)
         self.node = self.enterContext(ScriptedSecondary(self.primary))
         self.scripted(self.primary, self.node)
         self.add(self.primary, self.leaves(3))
@@ -45,6 +45,8 @@ class WithScripted(SecondaryCase):
     def behave(self) -> None:
         """It is right again, and what waited is published."""
         self.node.behave()
+        # A wrong answer that is under way is not waited for.
+        self.node.close_connections()
         self.size += 1
         head = self.primary.tree_head(size_at_least=self.size)
         self.assertEqual(head.size, self.size)
@@ -78,7 +80,8 @@ class Rejected(WithScripted):
 
     def test_one_that_is_ahead(self):
         self.start()
-        for count in (1, 1000, (1 << 63) - 10_000):
+        # Two at least: a leaf may come between its answer and the comparison.
+        for count in (2, 1000, (1 << 63) - 10_000):
             with self.subTest(count):
                 start = self.misbehave(scripted_nodes.ahead(count))
                 self.assert_rejected(r"it has \d+ leaves, this log \d+", start)
@@ -106,14 +109,15 @@ class Rejected(WithScripted):
         node = self.secondary(other).start()
         self.add(other, [wire.Leaf.numbered(ed25519.Signer(), number) for number in range(2)])
         node.wait_until_size(2)
-        primary = self.log([], 0)
+        primary = self.log([], 0, log_level="debug")
         set_secondaries(primary, [node])
         primary.start()
         primary.wait_for_line(r"\[ERRO\] secondary .*: tree head rejected: it has 2 leaves, this "
                               r"log 0$")
         for leaf in self.leaves(3):
             self.assert_waits(primary, leaf)
-        primary.wait_for_line(r"rejected: its tree of 2 leaves is not the beginning of this log's$")
+        primary.wait_for_line(r"\[DEBU\] secondary .*: tree head rejected: its tree of 2 leaves is "
+                              r"not the beginning of this log's$")
         self.wait_for_rounds(primary)
         self.assertEqual(primary.tree_head().size, 0)
 
@@ -158,39 +162,41 @@ class Shrunk(WithScripted):
 class NoAnswer(WithScripted):
     def test_wrong_bodies(self):
         self.start()
-        for what, answer in scripted_nodes.WRONG_HEADS.items():
+        for what, answer in chosen(scripted_nodes.WRONG_HEADS, "empty", "no line feed",
+                                   "leading zero", "no signature").items():
             with self.subTest(what):
                 self.assert_no_answer(self.misbehave(answer))
                 self.behave()
 
     def test_refusals(self):
         self.start()
-        for what in ("204", "201", "redirect", "400", "403", "404", "500", "503"):
+        for what, answer in chosen(answers.REFUSALS, "204", "redirect", "404", "500").items():
             with self.subTest(what):
-                self.assert_no_answer(self.misbehave(answers.REFUSALS[what]))
+                self.assert_no_answer(self.misbehave(answer))
                 self.behave()
                 self.primary.wait_for_line(
                     rf"\[INFO\] secondary {self.node.url}/?: answers again, failures before: \d+$")
 
     def test_wrong_http(self):
         self.start()
-        for what, answer in answers.WRONG_HTTP.items():
+        for what, answer in chosen(answers.WRONG_HTTP, "closed at once", "closed in the body",
+                                   "not HTTP", "length and chunks").items():
             with self.subTest(what):
                 self.assert_no_answer(self.misbehave(answer))
                 self.behave()
 
     def test_answers_that_do_not_end(self):
         self.start()
-        for what, answer in answers.ENDLESS.items():
+        for what, answer in chosen(answers.ENDLESS, "nothing", "dripping body").items():
             with self.subTest(what):
-                self.assert_no_answer(self.misbehave(answer, 2))
+                self.assert_no_answer(self.misbehave(answer, 1))
                 self.behave()
 
     def test_huge_answers(self):
         self.start()
-        for what in ("body", "chunks", "until closed", "head"):
+        for what, answer in chosen(answers.HUGE, "body", "until closed", "head").items():
             with self.subTest(what):
-                self.assert_no_answer(self.misbehave(answers.HUGE[what], 1))
+                self.assert_no_answer(self.misbehave(answer, 1))
                 self.behave()
 
     def test_unusual_answers_that_are_right(self):

@@ -120,15 +120,20 @@ class CommandLine(RefusalCase):
         for words, pattern in (
             (["--rate-limit-file=r"], "rate-limit-file"),
             (["--allow-test-domain"], "allow-test-domain"),
-            (["--secondary-url=http://localhost:1", "--secondary-pubkey-file=k"], "secondary"),
         ):
             self.refused(log, pattern, "not have this feature yet", words=words)
-        self.refused(log, "secondary-url", words=["--secondary-url=http://localhost:1"])
+
+    def test_secondaries(self):
+        """One option without the other, and keys that are none."""
+        log = self.fresh()
+        url = "--secondary-url=http://localhost:1"
+        self.refused(log, "secondary-url", words=[url])
         self.refused(log, "secondary-pubkey-file", words=["--secondary-pubkey-file=k"])
-        done = harness.run(harness.BINARY, "secondary", "--key-file", log.key_file,
-                           "--primary-url=http://localhost:1", env=os.environ | log.environment())
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Asigsum secondary: [^\n]*not[^\n]*yet[^\n]*\n\Z")
+        key = log.folder / "node.pub"
+        for text in (None, b"", b"ssh-rsa AAAA\n", b"hello\n"):
+            if text is not None:
+                key.write_bytes(text)
+            self.refused(log, re.escape(str(key)), words=[url, f"--secondary-pubkey-file={key}"])
 
     def test_configuration_files(self):
         log = self.fresh()

@@ -103,10 +103,12 @@ class Leaves(WaitingCase):
 
     def test_ways_to_write_it(self):
         """RFC 7240: in a list, with parameters, quoted, in either case; the first one counts."""
-        for prefer in ("respond-async, wait=1", "WAIT=1", 'wait="1"', "wait=1;x=y", "wait = 1",
-                       "a;b=c, wait=1, wait=50", "x=\",wait=9\", wait=1"):
-            with self.subTest(prefer):
-                connection = self.ask(self.primary, "/get-leaves/3/9", Prefer=prefer)
+        ways = ("respond-async, wait=1", "WAIT=1", 'wait="1"', "wait=1;x=y", "wait = 1",
+                "a;b=c, wait=1, wait=50", "x=\",wait=9\", wait=1")
+        held = {way: self.ask(self.primary, "/get-leaves/3/9", Prefer=way) for way in ways}
+        self.assert_held(self.primary, *held.values())
+        for way, connection in held.items():
+            with self.subTest(way):
                 self.answer(connection, 404, "wait=1")
 
     def test_the_longest_wait(self):
@@ -140,7 +142,7 @@ class Leaves(WaitingCase):
         self.until(lambda: self.value(self.primary, "http_connections") < 35)
 
     def test_more_than_can_be_held(self):
-        """Past the bound they are answered at once, and nothing else suffers."""
+        """Past the bound of connections they are answered at once, and who waits still waits."""
         held = []
         with contextlib.ExitStack() as stack:
             for _ in range(1100):
@@ -151,9 +153,8 @@ class Leaves(WaitingCase):
             early = [connection for connection in held if connection.has_bytes]
             self.assertLess(len(early), 200)
             for connection in early:
-                self.assertEqual(connection.read_response().status, 404)
+                self.assertIn(connection.read_response().status, (404, 503))
             late = [connection for connection in held if connection not in early]
-            # The secondary may be among those that are answered at once; it comes again.
             self.add(self.primary, [self.leaf(3)])
             for connection in late:
                 self.answer(connection, 200, self.LONG)
@@ -173,17 +174,14 @@ class TreeHeads(WaitingCase):
         return f"/get-secondary-tree-head?size={size}"
 
     def test_until_it_has_more(self):
-        held = [self.ask(self.node, self.target(size), Prefer=self.LONG) for size in (3, 3, 4)]
-        self.assert_held(self.node, *held)
-        self.source.set_leaves(self.made[:4])
-        for connection in held[:2]:
-            head = wire.parse_tree_head(self.answer(connection, 200, self.LONG).body)
-            self.assertEqual(head.size, 4)
-            self.assertTrue(head.is_signed_by(self.node.public_key))
-        self.assert_held(self.node, held[2])
-        self.source.set_leaves(self.made[:9])
-        head = wire.parse_tree_head(self.answer(held[2], 200, self.LONG).body)
-        self.assertEqual(head.size, 9)
+        for size in (3, 4, 5):
+            held = [self.ask(self.node, self.target(size), Prefer=self.LONG) for _ in range(3)]
+            self.assert_held(self.node, *held)
+            self.source.set_leaves(self.made[:size + 1])
+            for connection in held:
+                head = wire.parse_tree_head(self.answer(connection, 200, self.LONG).body)
+                self.assertEqual(head.size, size + 1)
+                self.assertTrue(head.is_signed_by(self.node.public_key))
 
     def test_until_the_time_is_over(self):
         """Then with what it has."""
@@ -201,7 +199,8 @@ class TreeHeads(WaitingCase):
             self.assertEqual(head.size, 3)
 
     def test_what_is_answered_at_once(self):
-        for size in (0, 2):
+        # Fewer than it has, and more, as of one that was wiped.
+        for size in (0, 2, 4, 1000):
             self.answer(self.ask(self.node, self.target(size), Prefer=self.LONG), 200, self.LONG)
         # Nobody waits who does not say what is known already, or does not ask to.
         self.answer(self.ask(self.node, "/get-secondary-tree-head", Prefer=self.LONG), 200,

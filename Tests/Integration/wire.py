@@ -49,8 +49,11 @@ class ConnectionClosed(Exception):
 class Connection:
     """One TCP connection. Requests may be pipelined: send several, then read as many responses."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = DEADLINE_SECONDS):
+    def __init__(self, address: tuple[str, int], timeout: float = DEADLINE_SECONDS,
+                 takes_chunks: bool = False):
+        """`takes_chunks`: from another server than ours, which never sends any."""
         self.address = address
+        self.takes_chunks = takes_chunks
         self.socket = socket.create_connection(address, timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
@@ -70,7 +73,9 @@ class Connection:
     @property
     def has_bytes(self) -> bool:
         """Whether anything has arrived that was not read yet."""
-        return bool(select.select([self.socket], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def finish_sending(self) -> None:
         self.socket.shutdown(socket.SHUT_WR)
@@ -102,15 +107,30 @@ class Connection:
         response = Response(int(match[2]), match[3], fields, b"", match[1])
         if response.status == 100:
             return self.read_response(is_head)
+        if self.takes_chunks and response.field("Transfer-Encoding") == "chunked":
+            response.body = b"" if is_head else self._read_chunks()
+            return response
         assert response.field("Transfer-Encoding") is None, "the server never sends chunks"
         length = response.field("Content-Length")
         assert length is not None and re.fullmatch(r"0|[1-9][0-9]*", length), f"length {length!r}"
         if not is_head:
-            while len(self._received) < int(length):
-                self._receive()
-            response.body = self._received[:int(length)]
-            self._received = self._received[int(length):]
+            response.body = self._read_bytes(int(length))
         return response
+
+    def _read_chunks(self) -> bytes:
+        body = b""
+        while True:
+            line, _, self._received = self._receive_until(b"\r\n").partition(b"\r\n")
+            chunk = self._read_bytes(int(line, 16) + 2)
+            if chunk == b"\r\n":
+                return body
+            body += chunk[:-2]
+
+    def _read_bytes(self, count: int) -> bytes:
+        while len(self._received) < count:
+            self._receive()
+        data, self._received = self._received[:count], self._received[count:]
+        return data
 
     def read_until_closed(self) -> bytes:
         """Everything until the peer closes, or resets, the connection."""

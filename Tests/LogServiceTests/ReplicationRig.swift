@@ -84,7 +84,9 @@ struct ReplicationRig {
         pull()
     }
 
+    /// Answers a secondary's request, or the one that follows directly on the last answer.
     mutating func answer(_ answer: SecondaryAnswer, from secondary: Int = 0) throws {
+        if inFlight[secondary] == nil { advance(.milliseconds(2)) }
         guard let request = inFlight.removeValue(forKey: secondary) else {
             throw Unexpected(what: "secondary \(secondary) is not asked")
         }

@@ -28,7 +28,7 @@ import Testing
         #expect(rig.asked == ["0: 10..<65546 w"])
     }
 
-    @Test(arguments: [(10, 1000), (1, 1000), (0.3, 300), (0.02, 20)] as [(Double, Int)])
+    @Test(arguments: [(10, 250), (1, 250), (0.2, 200), (0.02, 20)] as [(Double, Int)])
     func failuresAreRetriedLaterAndLater(interval: Double, last: Int) throws {
         var rig = try ReplicatorRig(stored: 10, interval: .seconds(interval))
         for expected in [50, 100, 200, 400, 800, 1600, 3200].map({ min($0, last) }) {

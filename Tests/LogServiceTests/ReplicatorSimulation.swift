@@ -202,7 +202,8 @@ struct ReplicatorSimulation {
         let last = storedCount > 0 ? Leaf.numbered(storedCount - 1) : nil
         process = Process(
             replicator: Replicator(
-                Replicator.Settings(interval: interval, timeout: .seconds(10)), size: size, lastLeaf: last, now: now))
+                Replicator.Settings(interval: interval, timeout: .seconds(10)), size: size,
+                lastLeaf: last, now: now))
         wakeAt = nil
     }
 

@@ -60,7 +60,7 @@ import TileStore
     func aheadOfThisLog(count: Int) throws {
         #expect(
             try answer(Self.body(count))
-                == .rejected(reason: "it has \(count) leaves, this log 300"))
+                == .rejected(.ahead(.of(count), committedSize: .of(300))))
     }
 
     @Test func aheadOfAnyLog() throws {
@@ -68,7 +68,7 @@ import TileStore
         let body = SignedTreeHead(signing: treeHead, with: Self.key(1)).encode()
         #expect(
             try answer(body)
-                == .rejected(reason: "it has 9223372036854775807 leaves, this log 300"))
+                == .rejected(.ahead(.max, committedSize: .of(300))))
     }
 
     /// Of each size another root than this log's: also of the empty tree, which all logs share.
@@ -76,11 +76,10 @@ import TileStore
     func anotherTree(count: Int, other: Int) throws {
         #expect(
             try answer(Self.body(count, rootOf: other))
-                == .rejected(
-                    reason: "its tree of \(count) leaves is not the beginning of this log's"))
+                == .rejected(.different(.of(count))))
     }
 
-    static let unsigned = SecondaryAnswer.rejected(reason: "the signature is not one of its key")
+    static let unsigned = SecondaryAnswer.rejected(.signature)
 
     /// Another node's answer: two URLs that were mixed up, or the log's own tree head. Told even
     /// when the tree is another as well.
@@ -161,11 +160,20 @@ import TileStore
         let writer = try StoreWriter(fixture.store)
         #expect(
             try answer(Self.body(310))
-                == .rejected(reason: "it has 310 leaves, this log 300"))
+                == .rejected(.ahead(.of(310), committedSize: .of(300))))
         _ = try writer.append(Array(Golden.hashed.get()[300..<320]))
         #expect(
             try answer(Self.body(310))
                 == .holds(
                     try Golden.snapshots.get()[310].treeHead, isWaitHonored: false))
+    }
+
+    @Test(arguments: [
+        (SecondaryRejection.signature, "the signature is not one of its key"),
+        (.ahead(.of(5), committedSize: .of(3)), "it has 5 leaves, this log 3"),
+        (.different(.of(7)), "its tree of 7 leaves is not the beginning of this log's"),
+    ])
+    func rejectionsInWords(rejection: SecondaryRejection, words: String) {
+        #expect(rejection.description == words)
     }
 }

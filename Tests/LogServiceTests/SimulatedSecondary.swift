@@ -43,7 +43,8 @@ struct SimulatedSecondary {
     /// The most that it was told.
     var toldSizeMax = -1
     var failureCount = 0
-    var wasRejected = false
+    /// What was wrong with its last answer, without the numbers.
+    var trouble = ""
     /// Requests; and those that need no reason in time, since each has one that is bounded: something
     /// new, a closed connection.
     var requestCount = 0
@@ -66,7 +67,7 @@ struct SimulatedSecondary {
         lastSize = nil
         toldSizeMax = -1
         failureCount = 0
-        wasRejected = false
+        trouble = ""
         requestCount = 0
         promptCount = 0
     }
@@ -90,8 +91,8 @@ struct SimulatedSecondary {
         case .closes:
             // A client reports this only of a connection on which something was answered.
             return wasConnected ? .connectionGone : .failed(reason: "closed")
-        case .otherTree: return .rejected(reason: "another tree")
-        case .ahead: return .rejected(reason: "ahead")
+        case .otherTree: return .rejected(.different(.of(size)))
+        case .ahead: return .rejected(.ahead(.of(size + 1), committedSize: .of(size)))
         case .older:
             return .holds(
                 Int.random(in: 0...size, using: &random), waits: Bool.random(using: &random))
@@ -114,16 +115,17 @@ struct SimulatedSecondary {
             lastSize = newSize
             toldSizeMax = max(toldSizeMax, newSize)
             failureCount = 0
-            wasRejected = false
-        case .rejected(let reason):
-            notices.append(.rejected(number, reason: reason, isFirst: !wasRejected))
+            trouble = ""
+        case .rejected(let rejection):
+            let words = rejection.description.filter { !$0.isNumber }
+            notices.append(.rejected(number, rejection, isFirst: trouble != words))
             toldSize = nil
             failureCount += 1
-            wasRejected = true
+            trouble = words
         case .failed(let reason):
             failureCount += 1
-            notices.append(.failed(number, reason: reason, count: failureCount))
-            wasRejected = false
+            notices.append(.failed(number, reason: reason, isFirst: trouble != "failed"))
+            trouble = "failed"
         case .connectionGone:
             promptCount += 1
         }

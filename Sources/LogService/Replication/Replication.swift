@@ -115,10 +115,14 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             if let known = old.heldSize, treeHead.size < known {
                 notices.append(.shrank(number, from: known, to: treeHead.size))
             }
-        case .rejected(let reason):
-            notices.append(.rejected(number, reason: reason, isFirst: !old.isRejected))
+        case .rejected(let rejection):
+            var isFirst = true
+            if case .rejected(let before) = old.trouble { isFirst = !rejection.isLike(before) }
+            notices.append(.rejected(number, rejection, isFirst: isFirst))
         case .failed(let reason):
-            notices.append(.failed(number, reason: reason, count: old.failureCount + 1))
+            var isFirst = true
+            if case .failed = old.trouble { isFirst = false }
+            notices.append(.failed(number, reason: reason, isFirst: isFirst))
         case .connectionGone:
             break
         }

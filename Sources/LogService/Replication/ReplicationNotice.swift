@@ -6,10 +6,10 @@ package import MerkleLog
 
 /// Something noteworthy about secondaries, which are meant by their number.
 package enum ReplicationNotice: Hashable, Sendable {
-    /// A request brought no tree head; for the `count`th time in a row.
-    case failed(Int, reason: String, count: Int)
-    /// The secondary's tree head is not one of this log.
-    case rejected(Int, reason: String, isFirst: Bool)
+    /// A request brought no tree head. First: the one before did, be it a good one or not.
+    case failed(Int, reason: String, isFirst: Bool)
+    /// The secondary's tree head is not one of this log. First: it was none for that reason before.
+    case rejected(Int, SecondaryRejection, isFirst: Bool)
     /// It is all right again, after so many requests in vain.
     case recovered(Int, failureCount: Int)
     /// It has fewer leaves than it had.

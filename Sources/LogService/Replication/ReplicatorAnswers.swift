@@ -237,7 +237,7 @@ extension Replicator {
 
     /// After how long it is tried again what failed for the `count`th time.
     private func retryDelay(_ count: Int) -> Swift.Duration {
-        min(.milliseconds(50) * (1 << min(count - 1, 20)), .seconds(1), settings.interval)
+        min(.milliseconds(50) * (1 << min(count - 1, 20)), .milliseconds(250), settings.interval)
     }
 
     private mutating func noticeCaughtUp() {

@@ -4,7 +4,7 @@
 // its root hash is that of our own first leaves: equal roots say that every leaf is the same.
 
 package import LogCrypto
-internal import MerkleLog
+package import MerkleLog
 package import SigsumFormats
 package import TileStore
 
@@ -14,7 +14,7 @@ package enum SecondaryAnswer: Hashable, Sendable {
     /// how long they may wait.
     case holds(TreeHead, isWaitHonored: Bool)
     /// Its tree head is not one of this log, or not its own.
-    case rejected(reason: String)
+    case rejected(SecondaryRejection)
     /// There was no tree head.
     case failed(reason: String)
     /// A connection kept from an earlier request was closed, and nothing else is known.
@@ -38,21 +38,48 @@ package enum SecondaryAnswer: Hashable, Sendable {
             return
         }
         guard signed.isValid(for: publicKey) else {
-            self = .rejected(reason: "the signature is not one of its key")
+            self = .rejected(.signature)
             return
         }
         let treeHead = signed.treeHead
         let committedSize = try reader.read { view throws(StoreError) in try view.treeHead() }.size
         guard treeHead.size <= committedSize else {
-            self = .rejected(
-                reason: "it has \(treeHead.size) leaves, this log \(committedSize)")
+            self = .rejected(.ahead(treeHead.size, committedSize: committedSize))
             return
         }
         guard try reader.rootHash(of: treeHead.size) == treeHead.rootHash else {
-            self = .rejected(
-                reason: "its tree of \(treeHead.size) leaves is not the beginning of this log's")
+            self = .rejected(.different(treeHead.size))
             return
         }
         self = .holds(treeHead, isWaitHonored: isWaitHonored)
+    }
+}
+
+/// Why a secondary's tree head is not believed.
+package enum SecondaryRejection: Hashable, Sendable, CustomStringConvertible {
+    /// The secondary's key did not sign it.
+    case signature
+    /// It is larger than this log's tree: this may be an older copy of the log.
+    case ahead(TreeSize, committedSize: TreeSize)
+    /// The first leaves of this log, so many, are others.
+    case different(TreeSize)
+
+    /// One line, after "tree head rejected".
+    package var description: String {
+        switch self {
+        case .signature: "the signature is not one of its key"
+        case .ahead(let size, let committedSize):
+            "it has \(size) leaves, this log \(committedSize)"
+        case .different(let size):
+            "its tree of \(size) leaves is not the beginning of this log's"
+        }
+    }
+
+    /// Whether the two differ in nothing but sizes.
+    func isLike(_ other: SecondaryRejection) -> Bool {
+        switch (self, other) {
+        case (.signature, .signature), (.ahead, .ahead), (.different, .different): true
+        default: false
+        }
     }
 }

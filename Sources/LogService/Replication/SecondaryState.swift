@@ -27,20 +27,29 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     private(set) var knownSize: TreeSize?
     /// Requests in a row without an answer that could be used.
     private(set) var failureCount = 0
-    /// The last answer was a tree head that is not one of this log.
-    private(set) var isRejected = false
+    /// Why the last answer, lost connections not counted, could not be used.
+    private(set) var trouble: Trouble?
     /// Whether a request is on its way.
     private(set) var isAsked = false
     private var askedAt: Instant?
     /// The next request is made then; nil: at once.
     private(set) var notBefore: Instant?
 
+    /// What is wrong with a secondary.
+    enum Trouble: Sendable {
+        case failed
+        case rejected(SecondaryRejection)
+    }
+
+    /// While leaves come all the time each secondary is asked so often, which costs a verification
+    /// each time.
+    private static var askSpacing: Swift.Duration { .milliseconds(2) }
     /// A secondary that says it holds requests, and answers at once that it has nothing new, is
     /// asked no more often than this.
     private static var pauseMin: Swift.Duration { .milliseconds(100) }
     /// Failed requests are tried again after this, then twice as late each time.
     private static var retryMin: Swift.Duration { .milliseconds(50) }
-    private static var retryMax: Swift.Duration { .seconds(1) }
+    private static var retryMax: Swift.Duration { .milliseconds(250) }
 
     mutating func asked(now: Instant) {
         isAsked = true
@@ -62,17 +71,18 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
             heldSize = treeHead.size
             knownSize = treeHead.size
             failureCount = 0
-            isRejected = false
-            let pause = isWaitHonored ? (isNew ? .zero : Self.pauseMin) : settings.interval
+            trouble = nil
+            let pause =
+                isWaitHonored ? (isNew ? Self.askSpacing : Self.pauseMin) : settings.interval
             notBefore = begun.advanced(by: min(pause, settings.interval))
-        case .rejected:
+        case .rejected(let rejection):
             heldSize = nil
             failureCount += 1
-            isRejected = true
+            trouble = .rejected(rejection)
             notBefore = now.advanced(by: settings.interval)
         case .failed:
             failureCount += 1
-            isRejected = false
+            trouble = .failed
             let delay = Self.retryMin * (1 << min(failureCount - 1, 10))
             notBefore = now.advanced(by: min(delay, Self.retryMax, settings.interval))
         case .connectionGone:

@@ -181,11 +181,11 @@ actor ReplicationControl {
 
     private func tell(_ notice: ReplicationNotice) {
         switch notice {
-        case .failed(let number, let reason, let count):
-            say(count == 1 ? .info : .debug, "\(name(number)): no tree head: \(reason)")
-        case .rejected(let number, let reason, let isFirst):
+        case .failed(let number, let reason, let isFirst):
+            say(isFirst ? .info : .debug, "\(name(number)): no tree head: \(reason)")
+        case .rejected(let number, let rejection, let isFirst):
             parts.metrics.secondaries[number].rejections.add()
-            say(isFirst ? .error : .debug, "\(name(number)): tree head rejected: \(reason)")
+            say(isFirst ? .error : .debug, "\(name(number)): tree head rejected: \(rejection)")
         case .recovered(let number, let failureCount):
             say(.info, "\(name(number)): answers again, failures before: \(failureCount)")
         case .shrank(let number, let from, let to):
