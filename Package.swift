@@ -30,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(name: "CIDN", providers: [.apt(["libidn2-dev"])]),
 
         .target(name: "LogCrypto", dependencies: ["COpenSSL"], swiftSettings: settings),
         .target(name: "MerkleLog", dependencies: ["LogCrypto"], swiftSettings: settings),
@@ -59,7 +60,7 @@ let package = Package(
         .target(
             name: "LogService",
             dependencies: [
-                "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire",
+                "CIDN", "LogCrypto", "MerkleLog", "SigsumFormats", "TileStore", "HTTPWire",
                 .product(name: "DequeModule", package: "swift-collections"),
             ], swiftSettings: settings),
         .target(

@@ -114,7 +114,7 @@ extension Span<UInt8> {
     }
 
     /// The parts between single spaces; nil unless there are exactly `count`, none empty.
-    func fields(_ count: Int) -> [Range<Int>]? {
+    package func fields(_ count: Int) -> [Range<Int>]? {
         var fields: [Range<Int>] = []
         var start = 0
         for position in 0...self.count
