@@ -31,6 +31,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CIDN", providers: [.apt(["libidn2-dev"])]),
+        .systemLibrary(name: "CResolver"),
 
         .target(name: "LogCrypto", dependencies: ["COpenSSL"], swiftSettings: settings),
         .target(name: "MerkleLog", dependencies: ["LogCrypto"], swiftSettings: settings),
@@ -54,7 +55,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "CLinux", "COpenSSL", "Reactor", "HTTPWire",
+                "CLinux", "COpenSSL", "CResolver", "Reactor", "HTTPWire",
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: settings),
         .target(

@@ -13,8 +13,9 @@ package import TileStore
 package enum Answer: Equatable, Sendable {
     /// The response is written.
     case written(Endpoint, Status)
-    /// A leaf that the tree does not have: it is to be submitted, then answered.
-    case submit(UnverifiedLeaf, leafHash: Digest)
+    /// A leaf that the tree does not have: it is to be submitted, then answered. With the submit token
+    /// that came along, which nobody has looked into yet.
+    case submit(UnverifiedLeaf, leafHash: Digest, SubmitToken?)
     /// A leaf that the tree has and the published one does not: to be held, then answered 200.
     case hold(LeafIndex)
 }
@@ -70,6 +71,11 @@ package final class PrimaryAnswers {
         }
     }
 
+    /// The position of the leaf with `leafHash`, as it is now; nil when the tree does not have it.
+    package func leafIndex(of leafHash: Digest) throws(StoreError) -> LeafIndex? {
+        try reads.leafIndex(of: leafHash)
+    }
+
     /// Whether the leaf at `index` is in the published tree.
     package func isPublished(_ index: LeafIndex) -> Bool {
         publishedSize.map { index.isWithin($0) } ?? false
@@ -107,10 +113,11 @@ package final class PrimaryAnswers {
         response: inout ResponseWriter
     ) throws(StoreError) -> Answer {
         let leaf: UnverifiedLeaf
+        var token: SubmitToken?
         do throws(FormatError) {
             switch head.occurrence(of: "sigsum-token", in: bytes) {
             case .absent: break
-            case .once(let range): _ = try SubmitToken(parsing: bytes.extracting(range))
+            case .once(let range): token = try SubmitToken(parsing: bytes.extracting(range))
             case .repeated:
                 throw FormatError(expected: "one sigsum-token header", found: "several")
             }
@@ -121,7 +128,7 @@ package final class PrimaryAnswers {
         }
         let leafHash = leaf.leafHash(hasher: &hasher)
         guard let index = try reads.leafIndex(of: leafHash) else {
-            return .submit(leaf, leafHash: leafHash)
+            return .submit(leaf, leafHash: leafHash, token)
         }
         guard isPublished(index) else { return .hold(index) }
         AddLeafAnswer.logged.write(to: &response)

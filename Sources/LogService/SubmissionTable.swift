@@ -28,10 +28,17 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
         case outdated
     }
 
+    /// A leaf that is on its way.
+    private struct Submission {
+        /// On whose account it goes; nil where nothing is counted.
+        let account: Account?
+        var waiters: [Waiter]
+    }
+
     private let countMax: Int
     private let waitersMax: Int
-    /// Those who wait for each leaf that is on its way.
-    private var submissions: [Digest: [Waiter]] = [:]
+    /// By leaf hash.
+    private var submissions: [Digest: Submission] = [:]
     private var waiting: Deque<(leafHash: Digest, leaf: UnverifiedLeaf)> = []
     private var verified: [HashedLeaf] = []
     /// Taken by the writer and not yet finished.
@@ -58,23 +65,30 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
     package var waitingCount: Int { waiting.count }
     /// The number of leaves from submission to commit.
     package var count: Int { submissions.count }
-    /// Takes a leaf that is not in the tree.
+
+    /// Whether the leaf is on its way already, on whatever account.
+    package func isOnItsWay(_ leafHash: Digest) -> Bool { submissions[leafHash] != nil }
+
+    /// Takes a leaf that is not in the tree. One that is on its way already goes on with the account
+    /// that it has.
     ///
-    /// - Parameter finishedCount: ``finishedCount`` from before the caller looked for the leaf in
-    ///   the
-    ///   tree. If it has changed, the leaf may have passed through here in between, and would be
-    ///   verified a second time.
+    /// - Parameters:
+    ///   - account: what it is charged to when it is added; nil: nothing is counted.
+    ///   - finishedCount: ``finishedCount`` from before the caller looked for the leaf in the tree.
+    ///     If it has changed, the leaf may have passed through here in between, and would be verified
+    ///     a second time.
     package mutating func submit(
-        _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: Waiter, finishedCount: Int
+        _ leaf: UnverifiedLeaf, leafHash: Digest, account: Account? = nil, waiter: Waiter,
+        finishedCount: Int
     ) -> Admission {
-        if let waiters = submissions[leafHash] {
-            guard waiters.count < waitersMax else { return .overloaded }
-            submissions[leafHash]?.append(waiter)
+        if let submission = submissions[leafHash] {
+            guard submission.waiters.count < waitersMax else { return .overloaded }
+            submissions[leafHash]?.waiters.append(waiter)
             return .joined
         }
         guard finishedCount == self.finishedCount else { return .outdated }
         guard submissions.count < countMax else { return .overloaded }
-        submissions[leafHash] = [waiter]
+        submissions[leafHash] = Submission(account: account, waiters: [waiter])
         waiting.append((leafHash, leaf))
         return .queued
     }
@@ -91,7 +105,7 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
 
     /// An invalid leaf ends here; returns who waited for it.
     package mutating func reject(_ leafHash: Digest) -> [Waiter] {
-        submissions.removeValue(forKey: leafHash) ?? []
+        submissions.removeValue(forKey: leafHash)?.waiters ?? []
     }
 
     /// Whether the writer is to be called now; true once for each batch.
@@ -115,6 +129,11 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
         verified.removeFirst(batch.count)
         committingCount += batch.count
         return batch
+    }
+
+    /// What the leaves of a batch that was taken are charged to.
+    package func accounts(of batch: [HashedLeaf]) -> [Account?] {
+        batch.map { submissions[$0.leafHash]?.account }
     }
 
     /// The batch is committed, or was not taken; returns who waited for each of its leaves.

@@ -90,6 +90,11 @@ package struct StoreView: ~Copyable, NodeSource {
         }
     }
 
+    /// What the last ledger stored (``LeafLedger/encode()``); nil before the first.
+    package borrowing func quotas() throws(StoreError) -> [UInt8]? {
+        try metaBytes(MetaKey.quotas)
+    }
+
     /// The position of the leaf with `leafHash`; nil when it is not committed.
     package borrowing func leafIndex(of leafHash: Digest) throws(StoreError) -> LeafIndex? {
         try leafIndex(of: leafHash, entry: indexEntry(of: leafHash))

@@ -121,6 +121,8 @@ enum MetaKey {
     static let publishedTreeHead: StaticString = "published-tree-head"
     /// What is remembered of each witness: lines of ``WitnessRecord``.
     static let witnesses: StaticString = "witnesses"
+    /// What new leaves were charged to: bytes of whoever keeps such a ledger.
+    static let quotas: StaticString = "quotas"
 }
 
 extension WriteTransaction {

@@ -3,7 +3,7 @@
 // Appending: one batch, one transaction, one commit. In it, together or not at all:
 //
 //     each new leaf's index entry; its row in the tail, or its slab when that is full; the higher
-//     tiles that this completes; the size and the root hash
+//     tiles that this completes; the size and the root hash; what the leaves were charged to
 //
 // so that a crash leaves the tree before the batch or after it. A commit that fails may have met a
 // broken device, and what the next one would find is unknown: the writer is dead then, the process
@@ -39,13 +39,33 @@ package enum AppendedLeaf: Hashable, Sendable {
     case added(LeafIndex)
     /// It was there already.
     case known(LeafIndex)
+    /// It was new, and its ledger has no room for it: it is not in the tree.
+    case refused
 
-    /// Its position, in either case.
-    package var index: LeafIndex {
+    /// Its position; nil when it has none.
+    package var index: LeafIndex? {
         switch self {
         case .added(let index), .known(let index): index
+        case .refused: nil
         }
     }
+}
+
+/// What new leaves are charged to, for ``StoreWriter/append(_:charging:)``.
+package protocol LeafLedger {
+    /// Charges the leaf at `position` of the batch, which the tree does not have, if there is room
+    /// for it; false: it is not to be added. Called once for each new leaf, in their order.
+    mutating func charge(_ position: Int) -> Bool
+
+    /// What is to be stored together with the leaves: the state after all that was charged; nil when
+    /// there is nothing to remember.
+    func encode() -> [UInt8]?
+}
+
+/// Nothing is charged.
+private struct NoLedger: LeafLedger {
+    func charge(_ position: Int) -> Bool { true }
+    func encode() -> [UInt8]? { nil }
 }
 
 /// What became of a batch that had to follow the tree exactly.
@@ -125,10 +145,21 @@ package final class StoreWriter {
     /// where it is. All are durable when this returns. After a throw the writer must not be used
     /// again.
     package func append(_ leaves: [HashedLeaf]) throws(StoreError) -> [AppendedLeaf] {
+        var ledger = NoLedger()
+        return try append(leaves, charging: &ledger)
+    }
+
+    /// The same for leaves that are charged: a new one that `ledger` has no room for is refused. The
+    /// ledger's state is stored in the same transaction, so that no leaf is ever in the tree and not
+    /// charged, nor charged and not in the tree.
+    package func append(
+        _ leaves: [HashedLeaf], charging ledger: inout some LeafLedger
+    ) throws(StoreError) -> [AppendedLeaf] {
         precondition(!isDead, "a writer used after its commit failed")
         isDead = true
         let appended = try StoreError.wrap("append to \(store.folder)") {
-            () throws(LMDBError) in try appendInTransaction(leaves, stopsAtKnown: false)
+            () throws(LMDBError) in
+            try appendInTransaction(leaves, stopsAtKnown: false, charging: &ledger)
         }
         isDead = false
         return appended
@@ -141,8 +172,10 @@ package final class StoreWriter {
         precondition(!isDead, "a writer used after its commit failed")
         isDead = true
         let before = (edge: edge, tail: tail)
+        var ledger = NoLedger()
         let appended = try StoreError.wrap("append to \(store.folder)") {
-            () throws(LMDBError) in try appendInTransaction(leaves, stopsAtKnown: true)
+            () throws(LMDBError) in
+            try appendInTransaction(leaves, stopsAtKnown: true, charging: &ledger)
         }
         isDead = false
         guard case .known(let known)? = appended.last else { return .appended }
@@ -187,7 +220,7 @@ package final class StoreWriter {
     /// With `stopsAtKnown` the first leaf that is known ends it: that one is the last answered for,
     /// nothing is committed, and edge and tail are no longer those of the committed tree.
     private func appendInTransaction(
-        _ leaves: [HashedLeaf], stopsAtKnown: Bool
+        _ leaves: [HashedLeaf], stopsAtKnown: Bool, charging ledger: inout some LeafLedger
     ) throws(LMDBError) -> [AppendedLeaf] {
         let transaction = try store.environment.beginWrite()
         let oldSize = treeHead.size
@@ -197,7 +230,7 @@ package final class StoreWriter {
         // end: a candidate index from oldSize on is compared with the batch's own hashes.
         var newHashes: [Digest] = []
         var finishedSlab = false
-        for leaf in leaves {
+        for (number, leaf) in leaves.enumerated() {
             let entry = try candidates(for: leaf.leafHash, transaction)
             if let known = try position(
                 of: leaf.leafHash, among: entry, oldSize: oldSize, newHashes: newHashes,
@@ -205,6 +238,10 @@ package final class StoreWriter {
             {
                 positions.append(.known(known))
                 guard !stopsAtKnown else { return positions }
+                continue
+            }
+            guard ledger.charge(number) else {
+                positions.append(.refused)
                 continue
             }
             let index = edge.size.nextIndex
@@ -224,6 +261,9 @@ package final class StoreWriter {
         try putTail(oldSize: oldSize, wasEmptied: finishedSlab, transaction)
         let newHead = TreeHead(size: edge.size, rootHash: edge.root(hasher: &hasher))
         try transaction.put(newHead.storedBytes.span, for: MetaKey.treeHead, in: store.tables.meta)
+        if let quotas = ledger.encode() {
+            try transaction.put(quotas.span, for: MetaKey.quotas, in: store.tables.meta)
+        }
         try transaction.commit()
         treeHead = newHead
         return positions

@@ -85,7 +85,8 @@ import SystemPackage
             copying: UnsafeRawBufferPointer(start: pointer, count: Int(byteCount)))
     }
 
-    private init(copying bytes: UnsafeRawBufferPointer) {
+    /// A copy of an address, of the family that its first bytes say, or of none if they are zero.
+    init(copying bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count <= MemoryLayout<sockaddr_storage>.size)
         byteCount = socklen_t(bytes.count)
         // The storage has room for them.

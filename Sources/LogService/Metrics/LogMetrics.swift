@@ -33,17 +33,20 @@ package final class LogMetrics: Sendable {
     package let secondaries: [SecondaryMetrics]
     /// The witnesses and their quorum.
     package let policy: PolicyMetrics
+    /// The rate limits; nil where there are none.
+    package let rateLimits: RateLimitMetrics?
 
     /// Metrics of a process with as many request counters as `requestMetricsCount`, of the
     /// secondaries with these URLs, and of a policy.
     package init(
         requestMetricsCount: Int, secondaryNames: [String] = [],
-        policy: PolicyMetrics = PolicyMetrics(witnessNames: []),
+        policy: PolicyMetrics = PolicyMetrics(witnessNames: []), rateLimits: RateLimitMetrics? = nil,
         connections: @escaping @Sendable () -> ConnectionCounts
     ) {
         server = ServerMetrics(requestMetricsCount: requestMetricsCount, connections: connections)
         secondaries = secondaryNames.map { SecondaryMetrics(name: $0) }
         self.policy = policy
+        self.rateLimits = rateLimits
     }
 
     /// The page. `version` is the software's.
@@ -70,6 +73,7 @@ package final class LogMetrics: Sendable {
             "Time from being durable here to being held by the required secondaries.",
             replications.totals)
         policy.render(into: &text)
+        rateLimits?.render(into: &text)
         text.family("leaf_signatures_total", "counter", "Leaf signatures verified, by outcome.")
         text.sample("leaf_signatures_total", "outcome=\"valid\"", validSignatures.current)
         text.sample("leaf_signatures_total", "outcome=\"invalid\"", invalidSignatures.current)

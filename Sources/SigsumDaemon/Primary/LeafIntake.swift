@@ -134,16 +134,28 @@ final class LeafIntake: Sendable {
     /// From any thread, without a lock.
     var finishedCount: Int { finished.load(ordering: .acquiring) }
 
+    /// The answer to every new leaf at the moment; nil: they are taken.
+    var refusal: AddLeafAnswer? { obstacles.withLock { $0.refusal } }
+
+    /// Whether the leaf is being verified or committed. From any thread.
+    func isOnItsWay(_ leafHash: Digest) -> Bool {
+        state.withLock { $0.table.isOnItsWay(leafHash) }
+    }
+
     /// Takes a leaf that the tree does not have, as the caller found after it had read
     /// `finishedCount`. If that has changed, the leaf may have passed through the table in between,
     /// and would be verified a second time.
+    ///
+    /// - Parameter account: what it is charged to when it is added; nil: nothing is counted.
     func submit(
-        _ leaf: UnverifiedLeaf, leafHash: Digest, waiter: SubmissionWaiter, finishedCount: Int
+        _ leaf: UnverifiedLeaf, leafHash: Digest, account: Account?, waiter: SubmissionWaiter,
+        finishedCount: Int
     ) -> Outcome {
-        if let refusal = obstacles.withLock({ $0.refusal }) { return .refused(refusal) }
+        if let refusal { return .refused(refusal) }
         let (admission, verifier) = state.withLock { state in
             let admission = state.table.submit(
-                leaf, leafHash: leafHash, waiter: waiter, finishedCount: finishedCount)
+                leaf, leafHash: leafHash, account: account, waiter: waiter,
+                finishedCount: finishedCount)
             return (admission, admission == .queued ? state.takeVerifierToCall() : nil)
         }
         if let verifier { verifier.post { self.verifyAll(on: verifier) } }
@@ -183,9 +195,13 @@ final class LeafIntake: Sendable {
         obstacles.withLock { $0.isSigningHalted = true }
     }
 
-    /// The leaves that the writer is to commit next; empty when none wait.
-    func takeBatch() -> [HashedLeaf] {
-        state.withLock { $0.table.takeBatch(countMax: Self.batchCountMax) }
+    /// The leaves that the writer is to commit next, and what each is charged to; empty when none
+    /// wait.
+    func takeBatch() -> (leaves: [HashedLeaf], accounts: [Account?]) {
+        state.withLock { state in
+            let leaves = state.table.takeBatch(countMax: Self.batchCountMax)
+            return (leaves, state.table.accounts(of: leaves))
+        }
     }
 
     /// Answers all who wait for the leaves of `batch`, which is not to be committed.
@@ -195,12 +211,20 @@ final class LeafIntake: Sendable {
 
     /// Answers those who wait for the leaves of `batch`, which is committed, one leaf at each of
     /// `places`; returns those who are to wait for the secondaries.
-    func finish(_ batch: [HashedLeaf], at places: [AppendedLeaf]) -> [CommittedWaiter] {
+    ///
+    /// - Parameter refusal: the answer to a leaf that was refused, by its position.
+    func finish(
+        _ batch: [HashedLeaf], at places: [AppendedLeaf], refusal: (Int) -> AddLeafAnswer
+    ) -> [CommittedWaiter] {
         var settled: [AddLeafAnswer: [SubmissionWaiter]] = [:]
         var waiting: [CommittedWaiter] = []
-        for (place, waiters) in zip(places, finish(batch)) {
-            switch answer(toCommitted: place.index) {
-            case .accepted: waiting += waiters.map { (index: place.index, waiter: $0) }
+        for (number, (place, waiters)) in zip(places, finish(batch)).enumerated() {
+            guard let index = place.index else {
+                settled[refusal(number), default: []] += waiters
+                continue
+            }
+            switch answer(toCommitted: index) {
+            case .accepted: waiting += waiters.map { (index: index, waiter: $0) }
             case let answer: settled[answer, default: []] += waiters
             }
         }

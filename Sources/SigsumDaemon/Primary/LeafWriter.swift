@@ -26,20 +26,24 @@ actor LeafWriter {
 
     private let store: TileStore
     private let writer: StoreWriter
+    private let gate: LeafGate?
     private let metrics: ServerMetrics
     private let onCommit: @Sendable (TreeSize, [CommittedWaiter]) -> Void
     private var spaceCheckedAt: MonotonicInstant?
 
     /// A writer on `executor`, which nothing else must use.
     ///
-    /// - Parameter onCommit: called on its thread after each commit with the new size, and those who
-    ///   wait for the secondaries to have their leaf.
+    /// - Parameters:
+    ///   - gate: what new leaves are charged to; nil: nothing is counted.
+    ///   - onCommit: called on its thread after each commit with the new size, and those who wait for the
+    ///     secondaries to have their leaf.
     init(
-        _ store: TileStore, executor: ThreadExecutor, metrics: ServerMetrics,
+        _ store: TileStore, executor: ThreadExecutor, gate: LeafGate?, metrics: ServerMetrics,
         onCommit: @escaping @Sendable (TreeSize, [CommittedWaiter]) -> Void
     ) throws(StoreError) {
         self.executor = executor
         self.store = store
+        self.gate = gate
         self.metrics = metrics
         self.onCommit = onCommit
         writer = try StoreWriter(store)
@@ -82,10 +86,10 @@ actor LeafWriter {
         if spaceCheckedAt.map({ $0.duration(to: begun) >= Self.spaceCheckInterval }) ?? true {
             checkSpace(for: intake)
         }
-        let batch = intake.takeBatch()
+        let (batch, accounts) = intake.takeBatch()
         guard !batch.isEmpty else { return }
         if metrics.freeBytes.current >= Self.freeBytesMin {
-            commit(batch, from: intake, begun: begun)
+            commit(batch, accounts, from: intake, begun: begun)
         } else {
             intake.refuse(batch, .unavailable(.diskNearlyFull))
         }
@@ -93,22 +97,35 @@ actor LeafWriter {
         if intake.callWriter() { commitSoon(from: intake) }
     }
 
-    private func commit(_ batch: [HashedLeaf], from intake: LeafIntake, begun: MonotonicInstant) {
+    private func commit(
+        _ batch: [HashedLeaf], _ accounts: [Account?], from intake: LeafIntake,
+        begun: MonotonicInstant
+    ) {
         let sizeBefore = writer.treeHead.size
-        let places: [AppendedLeaf]
-        do throws(StoreError) {
-            places = try writer.append(batch)
-        } catch {
-            // What is on the device now is for the next start to find out.
-            Fatal.end("\(error)")
-        }
+        let (places, refusals) = append(batch, accounts)
         let size = writer.treeHead.size
         metrics.commits.record(begun.duration(to: MonotonicInstant.now()))
         metrics.committedLeaves.add(size.value - sizeBefore.value)
         metrics.committedSize.set(size.value)
         // Durable from here on; and a signing that begins after an answer asks this actor for the
         // tree.
-        let waiting = intake.finish(batch, at: places)
+        let waiting = intake.finish(batch, at: places) { refusals[$0] ?? .storeFailed }
         if size > sizeBefore || !waiting.isEmpty { onCommit(size, waiting) }
+    }
+
+    /// Appends a batch, and says why leaves of it were refused.
+    private func append(
+        _ batch: [HashedLeaf], _ accounts: [Account?]
+    ) -> (places: [AppendedLeaf], refusals: [Int: AddLeafAnswer]) {
+        do throws(StoreError) {
+            guard let gate else { return (try writer.append(batch), [:]) }
+            var ledger = gate.quotas.ledger(for: accounts, at: UnixTime.now())
+            let places = try writer.append(batch, charging: &ledger)
+            gate.charged(places.count { if case .added = $0 { true } else { false } })
+            return (places, ledger.refusals.mapValues(gate.refusal))
+        } catch {
+            // What is on the device now is for the next start to find out.
+            Fatal.end("\(error)")
+        }
     }
 }

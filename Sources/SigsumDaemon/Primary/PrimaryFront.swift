@@ -24,6 +24,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     private let reactor: Reactor
     private let answers: PrimaryAnswers
     private let intake: LeafIntake
+    private let gate: LeafGate?
     private let requestMetrics: RequestMetrics
     private let metrics: LogMetrics
     private let addLeafWait: Duration
@@ -32,14 +33,17 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
         countMax: heldCountMax)
     private var timer: Timer?
 
-    /// - Parameter addLeafWait: how long a repeated add-leaf is held for its publication.
+    /// - Parameters:
+    ///   - gate: what new leaves have to pass; nil: nothing is limited.
+    ///   - addLeafWait: how long a repeated add-leaf is held for its publication.
     init(
-        on reactor: Reactor, answers: PrimaryAnswers, intake: LeafIntake,
+        on reactor: Reactor, answers: PrimaryAnswers, intake: LeafIntake, gate: LeafGate?,
         requestMetrics: RequestMetrics, metrics: LogMetrics, addLeafWait: Duration
     ) {
         self.reactor = reactor
         self.answers = answers
         self.intake = intake
+        self.gate = gate
         self.requestMetrics = requestMetrics
         self.metrics = metrics
         self.addLeafWait = addLeafWait
@@ -63,10 +67,10 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
                 case .hold(let index):
                     hold(waiter(for: ticket, begun), for: index)
                     return .deferred
-                case .submit(let leaf, let leafHash):
-                    let isSettled = submit(
-                        leaf, leafHash, waiter(for: ticket, begun), finishedCount: finishedCount)
-                    if isSettled { return .deferred }
+                case .submit(let leaf, let leafHash, let token):
+                    let submission = Submission(
+                        leaf: leaf, leafHash: leafHash, waiter: waiter(for: ticket, begun))
+                    if submit(submission, token, finishedCount: finishedCount) { return .deferred }
                 }
             }
         } catch {
@@ -93,17 +97,67 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
         SubmissionWaiter(ticket: ticket(), metrics: requestMetrics, begun: begun)
     }
 
+    /// A new leaf, and the request that brought it.
+    private struct Submission: Sendable {
+        let leaf: UnverifiedLeaf
+        let leafHash: Digest
+        let waiter: SubmissionWaiter
+    }
+
     /// Submits a leaf that was not in the tree; false when the tree must be looked at again.
     private func submit(
-        _ leaf: UnverifiedLeaf, _ leafHash: Digest, _ waiter: SubmissionWaiter, finishedCount: Int
+        _ submission: Submission, _ token: SubmitToken?, finishedCount: Int
+    ) -> Bool {
+        // What is on its way already has passed the gate, and costs nobody anything any more.
+        guard let gate, !intake.isOnItsWay(submission.leafHash) else {
+            return submit(submission, account: nil, finishedCount: finishedCount)
+        }
+        if let refusal = intake.refusal {
+            submission.waiter.answer(refusal)
+            return true
+        }
+        gate.decide(submission.leaf.keyHash, token) { [self] decision in
+            switch decision {
+            case .refuse(let answer): submission.waiter.answer(answer)
+            case .charge(let account):
+                if token == nil {
+                    // Within this call, on the reactor.
+                    submitAgain(submission, account: account)
+                } else {
+                    reactor.post { self.submitAgain(submission, account: account) }
+                }
+            }
+        }
+        return true
+    }
+
+    /// Submits a leaf that has passed the gate, which may have taken a while.
+    private func submitAgain(_ submission: Submission, account: Account) {
+        do throws(StoreError) {
+            while true {
+                let finishedCount = intake.finishedCount
+                if let index = try answers.leafIndex(of: submission.leafHash) {
+                    return hold(submission.waiter, for: index)
+                }
+                if submit(submission, account: account, finishedCount: finishedCount) { return }
+            }
+        } catch {
+            logger.error("\(error)")
+            submission.waiter.answer(.storeFailed)
+        }
+    }
+
+    private func submit(
+        _ submission: Submission, account: Account?, finishedCount: Int
     ) -> Bool {
         let outcome = intake.submit(
-            leaf, leafHash: leafHash, waiter: waiter, finishedCount: finishedCount)
+            submission.leaf, leafHash: submission.leafHash, account: account,
+            waiter: submission.waiter, finishedCount: finishedCount)
         switch outcome {
         case .kept: return true
         case .outdated: return false
         case .refused(let refusal):
-            waiter.answer(refusal)
+            submission.waiter.answer(refusal)
             return true
         }
     }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// The rate limits that are in force, and what was counted, for all threads. Whoever takes a request
+// looks here before work is done for it, which decides nothing; what counts is charged by the writer
+// within the transaction that adds the leaf, so that parallel requests cannot exceed a limit.
+
+package import LogCrypto
+internal import Synchronization
+internal import TileStore
+
+/// Limits and counts. The limits are replaced as a whole, and the counts go on.
+package final class Quotas: Sendable {
+    private struct State {
+        var limits: RateLimits
+        var table: QuotaTable
+    }
+
+    private let state: Mutex<State>
+
+    /// Goes on with what `table` has counted.
+    package init(_ limits: RateLimits, table: QuotaTable) {
+        state = Mutex(State(limits: limits, table: table))
+    }
+
+    /// Puts other limits in force.
+    package func replace(_ limits: RateLimits) {
+        state.withLock { $0.limits = limits }
+    }
+
+    /// On whose account a leaf goes now, and whether it would be allowed at `now`, in seconds since
+    /// 1970. nil: nobody's.
+    ///
+    /// - Parameter domain: one that is known to stand behind the leaf.
+    package func look(
+        _ keyHash: KeyHash, domain: DomainName?, at now: UInt64
+    ) -> (account: Account, verdict: QuotaTable.Verdict)? {
+        state.withLock { state in
+            guard let account = state.limits.account(for: keyHash, domain: domain) else {
+                return nil
+            }
+            return (account, state.table.verdict(on: account, under: state.limits, at: now))
+        }
+    }
+
+    /// What the leaves of a batch are charged to, for the writer.
+    ///
+    /// - Parameter accounts: one for each leaf.
+    package func ledger(for accounts: [Account?], at now: UInt64) -> QuotaLedger {
+        QuotaLedger(quotas: self, accounts: accounts, now: now)
+    }
+
+    fileprivate func charge(_ account: Account, at now: UInt64) -> QuotaTable.Verdict {
+        state.withLock { $0.table.charge(account, under: $0.limits, at: now) }
+    }
+
+    fileprivate func encode() -> [UInt8] { state.withLock { $0.table }.encode() }
+}
+
+/// Charges the leaves of one batch.
+package struct QuotaLedger: LeafLedger {
+    fileprivate let quotas: Quotas
+    fileprivate let accounts: [Account?]
+    fileprivate let now: UInt64
+    /// Why leaves were refused, by their position in the batch.
+    package private(set) var refusals: [Int: QuotaTable.Verdict] = [:]
+
+    fileprivate init(quotas: Quotas, accounts: [Account?], now: UInt64) {
+        self.quotas = quotas
+        self.accounts = accounts
+        self.now = now
+    }
+
+    /// Counts the leaf on its account, if that has room for it (LeafLedger).
+    package mutating func charge(_ position: Int) -> Bool {
+        // One that was taken while nothing was limited.
+        guard let account = accounts[position] else { return true }
+        let verdict = quotas.charge(account, at: now)
+        if verdict != .allowed { refusals[position] = verdict }
+        return verdict == .allowed
+    }
+
+    /// All counts (LeafLedger).
+    package func encode() -> [UInt8]? { quotas.encode() }
+}

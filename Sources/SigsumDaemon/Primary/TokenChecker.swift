@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Whether a domain stands behind a submit token: the keys in the domain's TXT records are looked up,
+// and the token verified with each. Neither is done on a reactor.
+
+import LogCrypto
+import LogService
+import Reactor
+import SigsumFormats
+import Synchronization
+import Transport
+
+/// Checks submit tokens for one log.
+final class TokenChecker: Sendable {
+    /// What a token is worth.
+    enum Outcome: Sendable {
+        /// This domain stands behind it.
+        case valid(DomainName)
+        /// To be answered so.
+        case refused(AddLeafAnswer)
+    }
+
+    /// The records that are looked at, valid or not: their order is the name server's.
+    static let recordCountMax = 10
+
+    private let logKey: PublicKey
+    private let resolver: TXTResolver
+    private let metrics: RateLimitMetrics
+    private let verifiers: [ThreadExecutor]
+    private let nextVerifier = Atomic(0)
+
+    /// - Parameters:
+    ///   - logKey: what tokens for this log are made over.
+    ///   - verifiers: threads to verify on, at least one.
+    init(
+        logKey: PublicKey, resolver: TXTResolver, verifiers: [ThreadExecutor],
+        metrics: RateLimitMetrics
+    ) {
+        self.logKey = logKey
+        self.resolver = resolver
+        self.verifiers = verifiers
+        self.metrics = metrics
+    }
+
+    /// Finds out what `token` is worth and tells `then`, within this call or later, on any thread.
+    func check(_ token: SubmitToken, then: @escaping @Sendable (Outcome) -> Void) {
+        let domain: DomainName
+        do throws(FormatError) {
+            domain = try DomainName(parsing: token.domain.span)
+        } catch {
+            return then(refused(.domain))
+        }
+        lookUp("_sigsum_v1", domain) { [self] answer in
+            // Only where that name has no records: a domain that moves on leaves the old one behind.
+            guard case .nonexistent = answer else {
+                return judge(token, domain, answer, then: then)
+            }
+            lookUp("_sigsum_v0", domain) { judge(token, domain, $0, then: then) }
+        }
+    }
+
+    private func lookUp(
+        _ label: StaticString, _ domain: DomainName,
+        then: @escaping @Sendable (TXTAnswer) -> Void
+    ) {
+        guard let name = domain.child(label) else { return then(.nonexistent(ttl: .zero)) }
+        resolver.lookUp(name.ascii, then: then)
+    }
+
+    private func judge(
+        _ token: SubmitToken, _ domain: DomainName, _ answer: TXTAnswer,
+        then: @escaping @Sendable (Outcome) -> Void
+    ) {
+        switch answer {
+        case .records(let records, _):
+            let keys = records.prefix(Self.recordCountMax).compactMap { PublicKey(hex: $0.span) }
+            guard !keys.isEmpty else { return then(refused(.noKey)) }
+            verify(token, domain, with: keys, then: then)
+        case .nonexistent:
+            then(refused(.noKey))
+        case .failure(.overloaded):
+            metrics.uncheckedTokens.add()
+            then(.refused(.unavailable(.tokensOverloaded)))
+        case .failure:
+            metrics.uncheckedTokens.add()
+            then(.refused(.tokenUnchecked))
+        }
+    }
+
+    /// The answer may have come from memory, on a reactor, so the next verifier has the work.
+    private func verify(
+        _ token: SubmitToken, _ domain: DomainName, with keys: [PublicKey],
+        then: @escaping @Sendable (Outcome) -> Void
+    ) {
+        let number = nextVerifier.wrappingAdd(1, ordering: .relaxed).oldValue
+        verifiers[Int(number.magnitude) % verifiers.count].post { [self] in
+            guard keys.contains(where: { token.isValid(for: $0, log: logKey) }) else {
+                return then(refused(.signature))
+            }
+            metrics.validTokens.add()
+            then(.valid(domain))
+        }
+    }
+
+    private func refused(_ fault: TokenFault) -> Outcome {
+        metrics.record(fault)
+        return .refused(.invalidToken(fault))
+    }
+}
