@@ -469,7 +469,7 @@ class Orders(SecondaryCase):
         shutil.copytree(self.node.store, saved)
         chance = random.Random()
         cut = 0
-        for turn in range(60 if IS_LONG else 12):
+        for turn in range(60 if IS_LONG else 6):
             shutil.rmtree(self.node.store)
             shutil.copytree(saved, self.node.store)
             new = promoted(self.node, self.key)

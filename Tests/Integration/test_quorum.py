@@ -54,16 +54,11 @@ class TwoOfThree(SecondaryCase):
         self.assert_stopped_well(self.primary, *self.nodes)
 
     def test_each_in_turn_is_down(self):
+        """Stopped, or killed."""
         self.start_all()
-        for node in self.nodes:
-            self.without(node, lambda node: self.assertEqual(node.stop(), 0),
-                         lambda node: node.start())
-        self.finish()
-
-    def test_each_in_turn_is_killed(self):
-        self.start_all()
-        for node in self.nodes:
-            self.without(node, lambda node: node.kill(), lambda node: node.start())
+        ends = (signal.SIGTERM, signal.SIGKILL)
+        for number, node in enumerate(self.nodes):
+            self.without(node, lambda node: node.stop(ends[number % 2]), lambda node: node.start())
         self.finish()
 
     def test_each_in_turn_hangs(self):

@@ -12,6 +12,7 @@ import scripted_nodes
 import wire
 from scripted_nodes import ScriptedPrimary, ScriptedSecondary, made_leaves
 from secondary import LogGoSecondary, assert_same_tree, set_secondaries
+from secondary_case import chosen
 
 QUICK = {"interval": "100ms"}
 
@@ -50,8 +51,9 @@ class AgainstLogGo(unittest.TestCase):
         primary.add_leaf(0)
         primary.tree_head(size_at_least=1)
         # It signs no more than what the secondary holds, whatever it is that is wrong with it.
-        for what, answer in {**scripted_nodes.WRONG_SIGNATURES, "ahead": scripted_nodes.ahead(1),
-                             "500": answers.status(500)}.items():
+        rows = scripted_nodes.WRONG_SIGNATURES | {"ahead": scripted_nodes.ahead(2),
+                                                  "500": answers.status(500)}
+        for what, answer in chosen(rows, "another key", "ahead", "500").items():
             with self.subTest(what):
                 secondary.always(answer)
                 size = primary.tree_head().size
