@@ -41,7 +41,6 @@ struct PrimaryCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try PrimaryConfiguration(Settings.load(overrides()))
-        if let error = unsupported(in: configuration) { throw error }
         try runPrimary(configuration)
     }
 }

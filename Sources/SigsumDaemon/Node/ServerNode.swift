@@ -22,6 +22,8 @@ protocol RoleWork: AnyObject {
     func stop()
     /// Connections close after their next answer: whoever is held is answered.
     func releaseAll()
+    /// Files that an operator may have changed are to be read again.
+    func reload()
 }
 
 /// The reactors and servers of a node. Made, run and ended on the main thread.
@@ -79,7 +81,9 @@ final class ServerNode {
         try SignalSource(on: control) { [self] signal in
             switch signal {
             case .terminate, .interrupt: stop(work)
-            case .hangUp: reopen(logDestination)
+            case .hangUp:
+                reopen(logDestination)
+                work.reload()
             }
         }
         let threads = try fronts.enumerated().map { index, reactor in

@@ -33,6 +33,8 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
     let logDestination = try startLogging(server)
     let logger = Logger(label: "primary")
     if let warning = key.warning { logger.warning("\(warning)") }
+    let source = RateLimitSource(configuration)
+    let limits = try source?.load()
     let start = try PrimaryStart(
         backend: server.storeBackend,
         signedTreeHeadPath: configuration.signedTreeHeadFile.string, signer: key.signer,
@@ -42,9 +44,17 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
         "store \(start.store.folder), last signed tree of \(start.lastSigned.treeHead.size) leaves")
     secondaries.describe(to: logger)
     sockets.describe(to: logger)
+    var rateLimiting: RateLimiting?
+    if let source, let limits {
+        logger.info("rate limits: \(source.file)")
+        rateLimiting = try RateLimiting(
+            source, limits, store: start.store, logKey: key.signer.publicKey,
+            timeout: server.timeout)
+    }
     let node = try PrimaryNode(
         configuration, start: start, signer: key.signer,
-        peers: Peers(policy: policy, secondaries: secondaries, tls: tls), on: sockets)
+        peers: Peers(policy: policy, secondaries: secondaries, tls: tls),
+        rateLimiting: rateLimiting, on: sockets)
     try node.run(reopeningLog: logDestination)
     logger.info("stopped")
 }
@@ -70,14 +80,17 @@ private struct Workers {
     let onCommit: Late<@Sendable (TreeSize, [CommittedWaiter]) -> Void>
 
     init(
-        _ start: PrimaryStart, signer: any TreeHeadSigner, peers: Peers, metrics: LogMetrics
+        _ start: PrimaryStart, signer: any TreeHeadSigner, peers: Peers, gate: LeafGate?,
+        metrics: LogMetrics
     ) throws {
         writerThread = try ThreadExecutor(name: "writer")
         signerThread = try ThreadExecutor(name: "signer")
         verifiers = try (1...Processors.count).map { try ThreadExecutor(name: "verify-\($0)") }
         let onCommit = Late<@Sendable (TreeSize, [CommittedWaiter]) -> Void>()
         self.onCommit = onCommit
-        writer = try LeafWriter(start.store, executor: writerThread, metrics: metrics.server) {
+        writer = try LeafWriter(
+            start.store, executor: writerThread, gate: gate, metrics: metrics.server
+        ) {
             onCommit.value?($0, $1)
         }
         replicated = ReplicatedSize(
@@ -100,6 +113,7 @@ private struct Workers {
 private final class PrimaryNode: RoleWork {
     private let server: ServerNode
     private let workers: Workers
+    private let rateLimiting: RateLimiting?
     private let fronts: [PrimaryFront]
     private let internalFront: InternalFront
     private let publishing: PrimaryControl
@@ -107,7 +121,7 @@ private final class PrimaryNode: RoleWork {
 
     init(
         _ configuration: PrimaryConfiguration, start: PrimaryStart, signer: any TreeHeadSigner,
-        peers: Peers, on sockets: ServerSockets
+        peers: Peers, rateLimiting: RateLimiting?, on sockets: ServerSockets
     ) throws {
         let frontCount = sockets.external.count
         let server = try ServerNode(frontCount: frontCount, logger: Logger(label: "primary"))
@@ -115,8 +129,9 @@ private final class PrimaryNode: RoleWork {
             requestMetricsCount: frontCount + 1,
             secondaryNames: peers.secondaries.all.map { "\($0.url)" },
             policy: PolicyMetrics(witnessNames: peers.policy.endpoints.map(\.witness.name)),
-            connections: server.connectionCounts)
-        let workers = try Workers(start, signer: signer, peers: peers, metrics: metrics)
+            rateLimits: rateLimiting?.metrics, connections: server.connectionCounts)
+        let workers = try Workers(
+            start, signer: signer, peers: peers, gate: rateLimiting?.gate, metrics: metrics)
         let board = PublicationBoard(start.shown(for: peers.policy).map(Publication.init))
 
         let prefix = configuration.server.urlPrefix.pathPrefix
@@ -128,7 +143,7 @@ private final class PrimaryNode: RoleWork {
                 answers: try PrimaryAnswers(
                     routes: .external(prefix: prefix), board: board, store: start.store,
                     leafCountMax: configuration.maxRange, infoPage: infoPage.render()),
-                intake: workers.intake, requestMetrics: metrics.server.requests[index],
+                intake: workers.intake, gate: rateLimiting?.gate, requestMetrics: metrics.server.requests[index],
                 metrics: metrics, addLeafWait: configuration.addLeafWait)
         }
         let internalFront = InternalFront(
@@ -166,6 +181,7 @@ private final class PrimaryNode: RoleWork {
         }
         self.server = server
         self.workers = workers
+        self.rateLimiting = rateLimiting
         self.fronts = fronts
         self.internalFront = internalFront
         self.publishing = publishing
@@ -178,6 +194,7 @@ private final class PrimaryNode: RoleWork {
     /// Serves until a signal says to stop, and returns when everything has ended.
     func run(reopeningLog logDestination: LogDestination) throws {
         try server.run(self, reopeningLog: logDestination)
+        rateLimiting?.stop()
         workers.stop()
     }
 
@@ -195,6 +212,8 @@ private final class PrimaryNode: RoleWork {
         for front in fronts { front.releaseAll() }
         internalFront.releaseAll()
     }
+
+    func reload() { rateLimiting?.reload() }
 }
 
 extension PrimaryStart {

@@ -7,7 +7,6 @@ import LogCrypto
 import LogService
 import Reactor
 import SigsumFormats
-import Synchronization
 import Transport
 
 /// Checks submit tokens for one log.
@@ -26,19 +25,18 @@ final class TokenChecker: Sendable {
     private let logKey: PublicKey
     private let resolver: TXTResolver
     private let metrics: RateLimitMetrics
-    private let verifiers: [ThreadExecutor]
-    private let nextVerifier = Atomic(0)
+    private let thread: ThreadExecutor
 
     /// - Parameters:
     ///   - logKey: what tokens for this log are made over.
-    ///   - verifiers: threads to verify on, at least one.
+    ///   - thread: where tokens are verified.
     init(
-        logKey: PublicKey, resolver: TXTResolver, verifiers: [ThreadExecutor],
+        logKey: PublicKey, resolver: TXTResolver, thread: ThreadExecutor,
         metrics: RateLimitMetrics
     ) {
         self.logKey = logKey
         self.resolver = resolver
-        self.verifiers = verifiers
+        self.thread = thread
         self.metrics = metrics
     }
 
@@ -55,7 +53,7 @@ final class TokenChecker: Sendable {
             guard case .nonexistent = answer else {
                 return judge(token, domain, answer, then: then)
             }
-            lookUp("_sigsum_v0", domain) { judge(token, domain, $0, then: then) }
+            lookUp("_sigsum_v0", domain) { self.judge(token, domain, $0, then: then) }
         }
     }
 
@@ -87,13 +85,12 @@ final class TokenChecker: Sendable {
         }
     }
 
-    /// The answer may have come from memory, on a reactor, so the next verifier has the work.
+    /// The records may have come from memory, on a reactor, so another thread has the work.
     private func verify(
         _ token: SubmitToken, _ domain: DomainName, with keys: [PublicKey],
         then: @escaping @Sendable (Outcome) -> Void
     ) {
-        let number = nextVerifier.wrappingAdd(1, ordering: .relaxed).oldValue
-        verifiers[Int(number.magnitude) % verifiers.count].post { [self] in
+        thread.post { [self] in
             guard keys.contains(where: { token.isValid(for: $0, log: logKey) }) else {
                 return then(refused(.signature))
             }

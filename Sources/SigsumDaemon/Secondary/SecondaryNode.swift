@@ -108,4 +108,6 @@ private final class SecondaryNode: RoleWork {
     func stop() { replication.stop() }
 
     func releaseAll() { internalFront.releaseAll() }
+
+    func reload() {}
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The rate limits of a running primary: what they were read from, what was counted, and the threads
+// that submit tokens are looked into on.
+
+import LogCrypto
+import LogService
+import Logging
+import Reactor
+import SigsumFormats
+import TileStore
+import Transport
+
+/// Rate limits and all that they need. There is none of it where nothing is limited.
+final class RateLimiting: Sendable {
+    /// What new leaves have to pass.
+    let gate: LeafGate
+    /// What is counted of it.
+    let metrics: RateLimitMetrics
+    private let source: RateLimitSource
+    private let resolver: TXTResolver
+    /// Verifies tokens; and reads files, when they have changed.
+    private let thread: ThreadExecutor
+    private let logger = Logger(label: "rate-limit")
+
+    /// Goes on with what `store` has counted.
+    ///
+    /// - Parameters:
+    ///   - limits: what `source` says.
+    ///   - logKey: what submit tokens for this log are made over.
+    ///   - timeout: how long a look-up may take.
+    init(
+        _ source: RateLimitSource, _ limits: RateLimits, store: TileStore, logKey: PublicKey,
+        timeout: Duration
+    ) throws {
+        self.source = source
+        let lateResolver = Late<TXTResolver>()
+        let metrics = RateLimitMetrics { LookUpCounts(lateResolver.value?.counters) }
+        resolver = TXTResolver(
+            TXTQuery(timeLimit: timeout, recordCountMax: TokenChecker.recordCountMax)
+        ) { metrics.lookUps.record($0) }
+        lateResolver.set(resolver)
+        thread = try ThreadExecutor(name: "tokens")
+        let tokens = TokenChecker(
+            logKey: logKey, resolver: resolver, thread: thread, metrics: metrics)
+        gate = LeafGate(
+            quotas: Quotas(limits, table: try Self.table(of: store)), tokens: tokens,
+            metrics: metrics)
+        self.metrics = metrics
+    }
+
+    private static func table(of store: TileStore) throws -> QuotaTable {
+        let stored = try StoreReader(store).read { view throws(StoreError) in try view.quotas() }
+        guard let stored else { return QuotaTable(since: UnixTime.now()) }
+        do throws(FormatError) { return try QuotaTable(parsing: stored.span) } catch {
+            throw StoreError.corrupt("the stored counts of the rate limits: \(error)")
+        }
+    }
+
+    /// Reads the files again, from any thread. What was counted goes on to count; files that are
+    /// wrong change nothing.
+    func reload() {
+        thread.post { [self] in
+            do throws(ConfigurationError) {
+                gate.quotas.replace(try source.load())
+                logger.info("rate limits read again: \(source.file)")
+            } catch {
+                logger.error("\(error); the rate limits stay as they were")
+            }
+        }
+    }
+
+    /// Ends look-ups, and the thread.
+    func stop() {
+        resolver.stop()
+        thread.stop()
+    }
+}
+
+extension LookUpCounts {
+    fileprivate init(_ counters: LookUpCounters?) {
+        self.init()
+        guard let counters else { return }
+        found = UInt64(counters.found)
+        nonexistent = UInt64(counters.nonexistent)
+        failed = UInt64(counters.failed)
+        refused = UInt64(counters.refused)
+        cached = UInt64(counters.cached)
+    }
+}
