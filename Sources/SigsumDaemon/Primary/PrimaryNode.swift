@@ -8,6 +8,8 @@
 //     verify-N         leaf signatures
 //     writer           the store's write transaction
 //     signer           reading back, signing, the sth file
+//     tokens           submit tokens, and reading the rate limits again
+//     txt-resolver     TXT records, for as long as any are looked up
 
 import HTTPWire
 import LogCrypto
@@ -143,8 +145,9 @@ private final class PrimaryNode: RoleWork {
                 answers: try PrimaryAnswers(
                     routes: .external(prefix: prefix), board: board, store: start.store,
                     leafCountMax: configuration.maxRange, infoPage: infoPage.render()),
-                intake: workers.intake, gate: rateLimiting?.gate, requestMetrics: metrics.server.requests[index],
-                metrics: metrics, addLeafWait: configuration.addLeafWait)
+                intake: workers.intake, gate: rateLimiting?.gate,
+                requestMetrics: metrics.server.requests[index], metrics: metrics,
+                addLeafWait: configuration.addLeafWait)
         }
         let internalFront = InternalFront(
             on: server.control,
