@@ -138,13 +138,14 @@ private final class PrimaryNode: RoleWork {
 
         let prefix = configuration.server.urlPrefix.pathPrefix
         let infoPage = InfoPage(
-            publicKey: signer.publicKey, prefix: prefix, version: Version.line)
+            publicKey: signer.publicKey, prefix: prefix, version: Version.line
+        ).render()
         let fronts = try server.fronts.indices.map { index in
             PrimaryFront(
                 on: server.fronts[index],
                 answers: try PrimaryAnswers(
                     routes: .external(prefix: prefix), board: board, store: start.store,
-                    leafCountMax: configuration.maxRange, infoPage: infoPage.render()),
+                    leafCountMax: configuration.maxRange, infoPage: infoPage),
                 intake: workers.intake, gate: rateLimiting?.gate,
                 requestMetrics: metrics.server.requests[index], metrics: metrics,
                 addLeafWait: configuration.addLeafWait)
