@@ -132,7 +132,8 @@ import Testing
         expectNone(violations, "Foundation")
     }
 
-    @Test(arguments: ["CLMDB", "COpenSSL", "CResolver"]) func oneFileForEachConceptOfC(module: String) throws {
+    @Test(arguments: ["CLMDB", "COpenSSL", "CResolver"])
+    func oneFileForEachConceptOfC(module: String) throws {
         let importing = sources.filter { file in
             file.imports.contains { $0.module == module }
         }

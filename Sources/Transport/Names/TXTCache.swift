@@ -46,7 +46,7 @@ struct TXTCache {
 
     /// Keeps an answer that came at `now`.
     mutating func keep(_ answer: TXTAnswer, for name: String, at now: MonotonicInstant) {
-        old[name] = nil
+        (young[name], old[name]) = (nil, nil)
         insert(Entry(answer: answer, end: now.advanced(by: Self.holding(of: answer))), for: name)
     }
 
