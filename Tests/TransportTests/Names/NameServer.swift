@@ -11,8 +11,8 @@ import Testing
 
 @testable import Transport
 
-/// A name server on 127.0.0.1. Its life ends when the scripts that have begun are done, so whoever asks
-/// it has to end before.
+/// A name server on 127.0.0.1. Its life ends when the scripts that have begun are done, so whoever
+/// asks it has to end before.
 final class NameServer {
     /// Datagrams for a question, the question being a whole message.
     typealias Datagrams = @Sendable (_ question: [UInt8]) -> [[UInt8]]

@@ -235,8 +235,8 @@ private let goodAnswer = TXTAnswer.records([Array("good".utf8)], ttl: .seconds(3
         #expect(ask(other) == .failure(.malformed))
     }
 
-    /// A server that accepts a connection and says nothing more, or one byte and nothing more, costs
-    /// a share of the time, and the next one is asked.
+    /// A server that accepts a connection and says nothing costs a share of the time, and the next
+    /// one is asked.
     @Test func streamsThatHang() throws {
         let release = try Channel<Void>()
         let silent = try server { peer in
