@@ -21,7 +21,7 @@ internal import LogCrypto
 package import SigsumFormats
 
 /// The count of each account.
-package struct QuotaTable: Hashable, Sendable {
+package struct QuotaTable: Equatable, Sendable {
     /// What becomes of a new leaf.
     package enum Verdict: Hashable, Sendable {
         /// It is within all limits.
