@@ -32,7 +32,7 @@ package enum KeyFile: ~Copyable {
         } else if let digits = bytes.lines.first, digits.count == 64, Hex.decode(digits.span) != nil
         {
             throw Self.unexpected(
-                "64 hex digits: convert the key to OpenSSH's format first (sigsum-key)")
+                "64 hex digits: docs/migrating-from-log-go.md converts them")
         } else {
             self = .publicKey(try OpenSSHKey.parsePublic(bytes))
         }
