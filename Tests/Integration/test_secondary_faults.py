@@ -110,14 +110,14 @@ class Rejected(WithScripted):
         node = self.secondary(other).start()
         self.add(other, [wire.Leaf.numbered(ed25519.Signer(), number) for number in range(2)])
         node.wait_until_size(2)
-        primary = self.log([], 0, log_level="debug")
+        primary = self.log([], 0)
         set_secondaries(primary, [node])
         primary.start()
         primary.wait_for_line(r"\[ERRO\] secondary .*: tree head rejected: it has 2 leaves, this "
                               r"log 0$")
         for leaf in self.leaves(3):
             self.assert_waits(primary, leaf)
-        primary.wait_for_line(r"\[DEBU\] secondary .*: tree head rejected: its tree of 2 leaves is "
+        primary.wait_for_line(r"\[ERRO\] secondary .*: tree head rejected: its tree of 2 leaves is "
                               r"not the beginning of this log's$")
         self.wait_for_rounds(primary)
         self.assertEqual(primary.tree_head().size, 0)
