@@ -327,7 +327,7 @@ class Devices(SecondaryCase):
                         self.until(lambda: self.has_ended_or_has(node, size))
                 self.assertEqual(node.wait(), 1, node.output)
                 primary.set_leaves(leaves)
-                self.assertRegex(node.lines[-1], r"\[FATA\]|sigsum secondary: ")
+                self.assertTrue(self.lines(node, r"\[FATA\]|sigsum secondary: "), node.output)
                 node.assert_audit()
                 node.start()
                 node.wait_until_size(600)
