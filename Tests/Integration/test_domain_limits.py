@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Limits to new leaves by domain: domains with lines of their own, public domains by the public suffix
-# list, the precedence of all lines, and what is counted together. The records are a real name
-# server's; what tokens have to be like stands in test_submit_tokens.py.
+# Limits to new leaves by domain: domains with lines of their own, public domains by the public
+# suffix list, the precedence of all lines, and what is counted together. The records are a real
+# name server's; what tokens have to be like stands in test_submit_tokens.py.
 
 import pathlib
 import re

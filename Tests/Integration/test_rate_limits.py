@@ -182,12 +182,8 @@ class Files(LimitsCase):
     ROWS = (
         (f"# a comment\n\nlimit {KEY} 1\n", r'line 3: expected .*, found "limit"'),
         (f"key {KEY[:-1]} 1\n", "line 1: expected a key hash of 64 hex digits, found .*"),
-        (f"key {KEY[:-1]}g 1\n", "line 1: expected a key hash of 64 hex digits, found .*"),
-        (f"key {KEY}\n", "line 1: expected .*key <key hash> <limit>.*, found .*"),
         (f"key {KEY} 1 2\n", "line 1: expected .*key <key hash> <limit>.*, found .*"),
         (f"key {KEY} -1\n", 'line 1: expected a decimal limit .*, found "-1"'),
-        (f"key {KEY} +1\n", 'line 1: expected a decimal limit .*, found "\\+1"'),
-        (f"key {KEY} 0x1\n", 'line 1: expected a decimal limit .*, found "0x1"'),
         (f"key {KEY} 2147483648\n", 'line 1: expected a decimal limit .*, found "2147483648"'),
         (f"key {KEY} 1\nkey {KEY.upper()} 2\n", "line 2: expected each key once, .*line 1.*"),
         ("domain a..example 1\n", "line 1: expected a domain name .*, found .*"),
@@ -196,7 +192,6 @@ class Files(LimitsCase):
          "line 3: expected each domain once, .*line 1.*"),
         ("public list 0\npublic other 0\n", r"line 2: expected each .public. line once, .*"),
         ("public-total 5\n", "line 1: expected .*"),
-        ("public list 0\npublic-total 5 6\n", "line 2: expected .*"),
         ("public list 0\npublic-total 5\npublic-total 5\n", "line 3: expected each .*"),
     )
 
