@@ -108,7 +108,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "CLinux", "COpenSSL", "HTTPWire", "Reactor", "Transport",
+                "CLinux", "COpenSSL", "HTTPWire", "Reactor", "Transport", "TestSupport",
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: settings),
         .testTarget(

@@ -129,19 +129,19 @@ extension Span<UInt8> {
 
 extension [UInt8] {
     /// Appends the bytes of `text`.
-    mutating func append(_ text: StaticString) {
+    package mutating func append(_ text: StaticString) {
         // A static string's bytes live for ever.
         unsafe append(
             contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Appends a decimal number.
-    mutating func append(decimal number: UInt64) {
+    package mutating func append(decimal number: UInt64) {
         append(contentsOf: String(number).utf8)
     }
 
     /// Appends `value` in hex.
-    mutating func append(hex value: some FixedByteValue) {
+    package mutating func append(hex value: some FixedByteValue) {
         value.withSpan { bytes in
             append(addingCapacity: 2 * bytes.count) { Hex.encode(bytes, into: &$0) }
         }

@@ -137,7 +137,7 @@ private struct Opening {
     var noState: StoreError {
         .refused(
             "neither the sth file \(signedTreeHeadPath) nor \(startupPath) exists: run sigsum mktree "
-                + "to begin a log, or restore the sth file")
+                + "to begin a log or promote a secondary's store, or restore the sth file")
     }
 
     /// What is to be done, as far as the two files tell.

@@ -373,7 +373,7 @@ class Log(Server):
 
 
 class LogGo(Server):
-    """log-go's server with its tree in memory, to compare ours with. Skips where it is not there."""
+    """log-go's server with its tree in memory, to compare with. Skips where it is not there."""
 
     def __init__(self, folder=None, key=None, role: str = "primary", **options):
         program = peer(f"sigsum-log-{role}")

@@ -58,6 +58,14 @@ class Load:
                 f"{target - len(self.answered)} of {count} leaves not answered 200 until the "
                 f"deadline; all answers: {dict(self.statuses)}\n{self.log.output[-3000:]}")
 
+    def wait_for_any_answers(self, count: int) -> None:
+        """Until there are that many more answers, whatever they say."""
+        with self._changed:
+            target = self.statuses.total() + count
+            self._changed.wait_for(lambda: self.statuses.total() >= target or self.errors,
+                                   wire.DEADLINE_SECONDS)
+            assert self.statuses.total() >= target, f"{dict(self.statuses)}\n{self.errors}"
+
     def _run(self, client: int) -> None:
         numbers = iter(range(client * 1_000_000, (client + 1) * 1_000_000))
         leaf = wire.Leaf.numbered(self.signer, next(numbers))

@@ -2,8 +2,8 @@
 #
 # An HTTP server that does what a test tells it: the half that scripted witnesses (witness.py),
 # primaries and secondaries (scripted_nodes.py) share. By itself it answers as a right server of its
-# kind does; how it answers one request or all of them is scripted with the answers of answers.py. It
-# judges who asks, too: a request that is not well formed, or two in flight at once where that is
+# kind does; how it answers one request or all of them is scripted with the answers of answers.py.
+# It judges who asks, too: a request that is not well formed, or two in flight at once where that is
 # wrong, is a complaint, and a complaint fails the test that closes the server.
 #
 #     with ScriptedWitness(log.public_key) as server:

@@ -203,7 +203,10 @@ class ScriptedSecondary(ScriptedServer):
         while self.limit is None or len(self._hashes) < self.limit:
             start = len(self._hashes)
             end = start + 512 if self.limit is None else self.limit
-            answer = self.primary.get(f"/get-leaves/{start}/{end}", internal=True)
+            try:
+                answer = self.primary.get(f"/get-leaves/{start}/{end}", internal=True)
+            except (OSError, wire.ConnectionClosed):  # it is down, or ends
+                break
             if answer.status != 200:
                 break
             self._hashes += map(merkle.hash_leaf, wire.parse_leaves(answer.body))

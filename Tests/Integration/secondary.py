@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Secondaries for the integration tests: ours as `Secondary`, log-go's as `LogGoSecondary`, and how a
-# primary is told of them. What a secondary says of its tree is checked by its own key. Promotion is
-# done here as an operator does it.
+# Secondaries for the integration tests: ours as `Secondary`, log-go's as `LogGoSecondary`, and how
+# a primary is told of them. What a secondary says of its tree is checked by its own key. Promotion
+# is done here as an operator does it.
 #
 #     with Secondary(primary) as secondary:          # follows the primary's internal endpoint
 #         set_secondaries(primary, [secondary])      # before the primary's start
@@ -128,7 +128,7 @@ def promoted(secondary: Secondary, key: ed25519.Signer, **options) -> harness.Lo
 
 
 def take_address(new: harness.Log, old: harness.Log) -> None:
-    """The new primary gets the address that clients know, the old one another; neither is running."""
+    """The new primary gets the address that clients know, the old one another. Neither runs."""
     new.external, old.external = old.external, ("127.0.0.1", harness.free_port())
     for log in (new, old):
         log.options["external_endpoint"] = "{}:{}".format(*log.external)

@@ -7,6 +7,7 @@ import ed25519
 import harness
 import merkle
 import wire
+from real_witnesses import LiteWitness, SigsumWitness
 from secondary import (LogGoSecondary, Secondary, assert_same_tree, promoted, set_secondaries,
                        take_address)
 from secondary_case import WAITS_BODY, SecondaryCase
@@ -144,6 +145,38 @@ class TheirSecondary(InteropCase):
         self.assert_published(primary, self.leaves(9))
 
 
+class RealWitnesses(InteropCase):
+    def test_a_failover(self):
+        """They cosign what the promoted primary goes on with, and refuse what the old one has."""
+        for make in (SigsumWitness, LiteWitness):
+            with self.subTest(make.name):
+                self.setUp()  # a key of its own for each
+                witness = self.enterContext(make(self.key))
+                old, (node,) = self.cluster(1, witnesses=[witness], witness_quorum=1)
+                watcher = self.watch(old)
+                self.add(old, self.leaves(5))
+                watcher.wait_for_size(5)
+                old.kill()
+                watcher.stop()
+                self.assertEqual(node.stop(), 0)
+                new = promoted(node, self.key, min_interval="10ms", interval="100ms")
+                self.addCleanup(new.close)
+                self.set_policy(new, [witness], 1)
+                new.start()
+                self.watch(new).wait_for_size(5)
+                self.add(new, self.leaves(8))
+                new.tree_head(size_at_least=8)
+                start = len(old.lines)
+                old.start()
+                old.wait_for_line(r"\[FATA\]", start)
+                self.until_value(old, 1, "signing_halted")
+                self.assertEqual(old.tree_head().size, 5)
+                self.assertEqual(old.post_leaf(self.leaf(9)).status, 503)
+                self.add(new, [self.leaf(9)])
+                new.tree_head(size_at_least=9)
+                self.assert_stopped_well(new, old)
+
+
 class Moving(InteropCase):
     def test_a_log_moves_to_ours(self):
         """
@@ -204,7 +237,7 @@ class Moving(InteropCase):
         self.assert_stopped_well(new)
 
     def test_with_a_log_go_secondary_kept(self):
-        """The moved log goes on with the secondary that its old primary had, told of the new one."""
+        """The moved log goes on with a secondary of log-go's."""
         old = self.log_go()
         ours = self.secondary(old)
         set_secondaries(old, [ours])

@@ -199,8 +199,8 @@ class Wrong(WithScripted):
         self.assertEqual(head.size, len(leaves) - 7)
         primary.behave()
         self.assert_has(node, leaves)
-        node.wait_for_line(rf"\[INFO\] primary {primary.url}/?: answers again, failures before: \d+$",
-                           start)
+        node.wait_for_line(
+            rf"\[INFO\] primary {primary.url}/?: answers again, failures before: \d+$", start)
         self.assertEqual(len(self.lines(node, r"\[(WARN|ERRO|FATA)\]", start)), 1, node.output)
         self.assertEqual(self.value(node, "replication_halted"), 0)
         self.assert_stopped_well(node)
@@ -214,7 +214,8 @@ class Wrong(WithScripted):
 
     def test_refusals(self):
         """A 404 or 400 of something else says nothing about the tree."""
-        for what, answer in chosen(answers.REFUSALS, "204", "redirect", "404", "400", "500").items():
+        for what, answer in chosen(answers.REFUSALS, "204", "redirect", "404", "400",
+                                   "500").items():
             with self.subTest(what):
                 self.tolerate(answer)
 
@@ -329,8 +330,8 @@ class Stopped(WithScripted):
         self.assertEqual(node.stop(), 0)
         node.options["primary_url"] = other.internal_url
         node.start()
-        node.wait_for_line(r"\[FATA\] replication stopped: leaf 9 of the primary is another one than "
-                           r"here$")
+        node.wait_for_line(r"\[FATA\] replication stopped: leaf 9 of the primary is another one "
+                           r"than here$")
         self.assertEqual(node.leaves(), leaves)
 
     def test_a_leaf_that_comes_twice(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Two of three secondaries: any one may be down, be killed, hang or be wiped for as long as it likes,
-# and nobody who uses the log notices. What is published is on two of them.
+# Two of three secondaries: any one may be down, be killed, hang or be wiped for as long as it
+# likes, and nobody who uses the log notices. What is published is on two of them.
 
 import shutil
 import signal
@@ -120,8 +120,8 @@ class Counting(SecondaryCase):
         for count, quorum, said in ((3, 2, 2), (3, None, 3), (2, 1, 1), (2, 2, 2)):
             with self.subTest(count=count, quorum=quorum):
                 primary, nodes = self.cluster(count, quorum)
-                primary.wait_for_line(rf"\[INFO\] secondaries: {count}; a leaf counts as logged when "
-                                      rf"{said} of them hold it$")
+                primary.wait_for_line(rf"\[INFO\] secondaries: {count}; a leaf counts as logged "
+                                      rf"when {said} of them hold it$")
                 for node in nodes:
                     primary.wait_for_line(rf"\[INFO\] secondary {node.internal_url}/?, key hash "
                                           rf"{node.key_hash.hex()}$")

@@ -209,8 +209,8 @@ class Away(SecondaryCase):
                 self.node.assert_audit()
                 self.wait_in_vain(size, size + 2)
                 line = self.primary.wait_for_line(r"publishing waits", start)
-                self.assertRegex(line, r"\[WARN\] publishing waits: the required secondaries hold 3 "
-                                       r"of \d leaves$")
+                self.assertRegex(line, r"\[WARN\] publishing waits: the required secondaries hold "
+                                       r"3 of \d leaves$")
                 self.primary.wait_for_line(
                     rf"\[INFO\] secondary {self.node.internal_url}/?: no tree head: ", start)
                 self.node.start()
@@ -244,8 +244,8 @@ class Away(SecondaryCase):
             self.wait_for_rounds(self.primary)
             for leaf in self.leaves(2, start=3):
                 self.assert_waits(self.primary, leaf)
-            self.primary.wait_for_line(r"\[WARN\] publishing waits: the required secondaries hold 3 "
-                                       r"of 5 leaves$", start)
+            self.primary.wait_for_line(r"\[WARN\] publishing waits: the required secondaries hold "
+                                       r"3 of 5 leaves$", start)
             self.assert_reads(self.primary, 3)
         self.node.start()
         self.assert_goes_on(5, start)
@@ -262,7 +262,8 @@ class Away(SecondaryCase):
                 self.primary.start()
                 self.add(self.primary, [self.leaf(3)])
                 assert_same_tree(self.primary, self.node, 4)
-                self.node.wait_for_line(r"\[INFO\] primary .*: answers again, failures before: \d+$")
+                self.node.wait_for_line(
+                    r"\[INFO\] primary .*: answers again, failures before: \d+$")
                 self.assertEqual(len(self.lines(self.node, r"\[WARN\]")), 1, self.node.output)
 
     def test_the_primary_hangs(self):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# `Prefer: wait=<seconds>` (RFC 7240) at the internal endpoints, as any client may send it: a request
-# for what is not there yet is held until it is, until its time is over, or until the server ends.
-# Whoever does not ask for it is answered at once.
+# `Prefer: wait=<seconds>` (RFC 7240) at the internal endpoints, as any client may send it: a
+# request for what is not there yet is held until it is, until its time is over, or until the server
+# ends. Whoever does not ask for it is answered at once.
 
 import contextlib
 import time

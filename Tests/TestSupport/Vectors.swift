@@ -42,6 +42,23 @@ package struct PolicyVector: Decodable, Sendable {
     package var bytes: [UInt8] { octets.unicodeScalars.map { UInt8($0.value) } }
 }
 
+/// One rate-limit file of rate-limits.json and whether log-go 0.15.2 accepts it.
+package struct RateLimitVector: Decodable, Sendable {
+    package let name: String
+    /// The file, a character for each octet.
+    private let octets: String
+    package let accepted: Bool
+
+    package var bytes: [UInt8] { octets.unicodeScalars.map { UInt8($0.value) } }
+}
+
+/// One domain name of domains.json, and what log-go 0.15.2 makes of it.
+package struct DomainVector: Decodable, Sendable {
+    package let name: String
+    /// The name as log-go compares it; nil when it refuses the name.
+    package let log_go: String?
+}
+
 /// add-checkpoint.json: what log-go asked a sigsum-witness, and its answers.
 package struct AddCheckpointVectors: Decodable, Sendable {
     package let log_public_key, witness_public_key, witness_seed: String
@@ -101,6 +118,14 @@ package enum Vectors {
 
     package static func policies() throws -> [PolicyVector] {
         try JSONDecoder().decode([PolicyVector].self, from: data("policies.json"))
+    }
+
+    package static func domains() throws -> [DomainVector] {
+        try JSONDecoder().decode([DomainVector].self, from: data("domains.json"))
+    }
+
+    package static func rateLimits() throws -> [RateLimitVector] {
+        try JSONDecoder().decode([RateLimitVector].self, from: data("rate-limits.json"))
     }
 
     package static func addCheckpoint() throws -> AddCheckpointVectors {

@@ -31,6 +31,9 @@ final class Channel<Value: Sendable>: Sendable {
         precondition(outcome == .moved(8))
     }
 
+    /// Whether nothing waits to be received.
+    var isEmpty: Bool { values.withLock { $0.isEmpty } }
+
     func receive() -> Value {
         let number = count.rawValue
         var one: UInt64 = 0

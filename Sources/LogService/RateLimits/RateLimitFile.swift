@@ -72,22 +72,22 @@ package struct RateLimitFile: Sendable {
         case Array("key".utf8):
             try line.check(form: "key <key hash> <limit>", count: 3)
             let key = try line.keyHash()
-            try line.check(first: lines.keys.updateValue(line.number, forKey: key), of: "key")
+            try line.check(again: lines.keys.updateValue(line.number, forKey: key), "key")
             keys[key] = try line.limit()
         case Array("domain".utf8):
             try line.check(form: "domain <domain> <limit>", count: 3)
             let domain = try line.domain()
             try line.check(
-                first: lines.domains.updateValue(line.number, forKey: domain), of: "domain")
+                again: lines.domains.updateValue(line.number, forKey: domain), "domain")
             domains[domain] = try line.limit()
         case Array("public".utf8):
             try line.check(form: "public <public suffix file> <limit>", count: 3)
-            try line.check(first: publicLine?.line, of: "\"public\" line")
+            try line.check(another: publicLine?.line, "public")
             publicLine = PublicLine(
                 suffixFile: try line.fileName(), limit: try line.limit(), line: line.number)
         case Array("public-total".utf8):
             try line.check(form: "public-total <limit>", count: 2)
-            try line.check(first: lines.publicTotal, of: "\"public-total\" line")
+            try line.check(another: lines.publicTotal, "public-total")
             publicTotal = try line.limit()
             lines.publicTotal = line.number
         case let keyword?:
@@ -109,11 +109,19 @@ private struct Line {
         }
     }
 
-    /// Refuses what an earlier line has said.
-    func check(first line: Int?, of what: String) throws(FormatError) {
-        guard let line else { return }
+    /// Refuses a key or a domain of the earlier line `first`.
+    func check(again first: Int?, _ what: StaticString) throws(FormatError) {
+        guard let first else { return }
         throw FormatError(
-            line: number, expected: "each \(what) once", found: "that of line \(line) again")
+            line: number, expected: "each \(what) once", found: "that of line \(first) again")
+    }
+
+    /// Refuses a second line of a kind that there is one of.
+    func check(another first: Int?, _ keyword: StaticString) throws(FormatError) {
+        guard let first else { return }
+        throw FormatError(
+            line: number, expected: "one \"\(keyword)\" line",
+            found: "another after that of line \(first)")
     }
 
     func keyHash() throws(FormatError) -> KeyHash {

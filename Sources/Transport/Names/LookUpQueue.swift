@@ -121,12 +121,13 @@ package struct LookUpLimits: Sendable {
     let cacheByteCountMax: Int
 
     /// - Parameters:
-    ///   - threadCountMax: look-ups at a time, each on a thread of its own. One takes as long as the
-    ///     name servers of whoever owns the name take, so they are many; they end when nothing
-    ///     waits.
+    ///   - threadCountMax: look-ups at a time, each on a thread of its own. One takes as long as
+    ///     the name servers of whoever owns the name take, so there may be many; they end when
+    ///     nothing waits.
     ///   - waiterCountMax: those who wait for an answer, at most; further ones are refused.
-    ///   - patience: how long a look-up may wait for its beginning. Name servers that do not answer
-    ///     keep all threads waiting, and the queue would become older than anybody's interest in it.
+    ///   - patience: how long a look-up may wait for its beginning. Name servers that do not
+    ///     answer keep all threads waiting, and the queue would become older than anybody's
+    ///     interest in it.
     ///   - cacheByteCountMax: roughly the memory for answers that still hold.
     package init(
         threadCountMax: Int = 32, waiterCountMax: Int = 1_024, patience: Duration = .seconds(5),

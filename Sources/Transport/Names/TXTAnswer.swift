@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a look-up of TXT records comes to. The line that matters runs between "there are none", which
-// is a fact about the name, and a failure, which says nothing about it.
+// What a look-up of TXT records comes to. The line that matters runs between "there are none",
+// which is a fact about the name, and a failure, which says nothing about it.
 
 package import SystemPackage
 

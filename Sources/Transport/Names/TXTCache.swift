@@ -3,9 +3,9 @@
 // Answers that still hold. A value without a clock: the time is an argument.
 //
 // It forgets by generations. New answers, and old ones that are asked for again, go into the young
-// one; when that has half of the bytes allowed, it becomes the old one, and what was old is gone. So
-// what is asked for stays, whatever number of other names comes by, without a list to be kept in
-// order, and an answer that no longer holds needs nobody to look for it.
+// one; when that has half of the bytes allowed, it becomes the old one, and what was old is gone.
+// So what is asked for stays, whatever number of other names comes by, without a list to be kept
+// in order, and an answer that no longer holds needs nobody to look for it.
 
 import Reactor
 
@@ -46,7 +46,7 @@ struct TXTCache {
 
     /// Keeps an answer that came at `now`.
     mutating func keep(_ answer: TXTAnswer, for name: String, at now: MonotonicInstant) {
-        old[name] = nil
+        (young[name], old[name]) = (nil, nil)
         insert(Entry(answer: answer, end: now.advanced(by: Self.holding(of: answer))), for: name)
     }
 

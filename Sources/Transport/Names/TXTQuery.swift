@@ -8,6 +8,7 @@
 // connection and dies would hold the thread for ever. So it is kept to UDP (RES_IGNTC), and a
 // truncated answer is fetched by NameServerStream.
 
+import CLinux
 internal import CResolver
 import Reactor
 import SystemPackage
@@ -43,7 +44,7 @@ package struct TXTQuery: Sendable {
         guard let name = DNSName(name) else { return .nonexistent(ttl: .zero) }
         do throws(TXTFailure) {
             let state = try ResolverState(servers: servers)
-            let question = try state.question(for: name)
+            let question = state.question(for: name)
             if !state.prefersStream {
                 let message = try state.exchange(question, within: timeLimit)
                 let response = try TXTResponse(message, to: question)
@@ -78,22 +79,24 @@ package struct TXTQuery: Sendable {
     }
 }
 
-/// The resolver's view of the machine, as it is now: resolv.conf is looked at anew, and read anew
-/// when it has changed, which costs some microseconds.
+/// The resolver's view of the machine, as it is now: the C library looks at resolv.conf each time,
+/// and reads it when it has changed; with the question made it costs a few microseconds.
 @safe
 private struct ResolverState: ~Copyable {
     static let serverCountMax = Int(MAXNS)
 
-    /// On the heap, as its search list points into the structure itself.
+    /// On the heap, as its search list points into the structure itself. It is there and
+    /// initialised for as long as this value lives, for every use below.
     private let handle: UnsafeMutablePointer<__res_state>
 
     init(servers: [SocketAddress]) throws(TXTFailure) {
-        // The structure may have been initialised before if it has no zeros; it must have them.
+        // All zeros is what the resolver takes for a structure that was never initialised.
         let handle = UnsafeMutablePointer<__res_state>.allocate(capacity: 1)
         unsafe handle.initialize(to: __res_state())
         guard unsafe cresolver_init(handle) == 0 else {
+            let error = Errno(rawValue: clinux_errno())
             unsafe handle.deallocate()
-            throw .unavailable(.noMemory)
+            throw .unavailable(error)
         }
         unsafe self.handle = handle
         if !servers.isEmpty { replaceServers(by: servers) }
@@ -111,7 +114,7 @@ private struct ResolverState: ~Copyable {
     }
 
     /// The message that asks for the TXT records of `name`, without searching for it elsewhere.
-    func question(for name: DNSName) throws(TXTFailure) -> [UInt8] {
+    func question(for name: DNSName) -> [UInt8] {
         var message = [UInt8](repeating: 0, count: Int(NS_PACKETSZ))
         // The call writes within the length given, and reads a string that lives meanwhile. It
         // makes a query of no more than a name, which is a valid one.
@@ -163,6 +166,7 @@ private struct ResolverState: ~Copyable {
         // Addresses that are longer than the list's elements stand apart, and their elements in the
         // list have the family zero.
         let (short, long) = unsafe (handle.pointee.nsaddr_list, handle.pointee._u._ext.nsaddrs)
+        // Within the lists' bounds, as `count` is.
         return unsafe withUnsafeBytes(of: short) { short in
             unsafe withUnsafeBytes(of: long) { long in
                 (0..<count).compactMap { index in
