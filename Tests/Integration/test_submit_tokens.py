@@ -6,6 +6,7 @@
 # test_token_peers.py.
 
 import contextlib
+import re
 import resource
 import signal
 import statistics
@@ -102,6 +103,12 @@ class Records(TokenCase):
         log = self.log_for(names)
         self.assertEqual(self.status(log, "a.example"), 200)
         self.assertIn("_sigsum_v1.a.example is NODATA", names.output)
+
+    def test_a_name_for_another(self):
+        names = self.names({"_sigsum_v1.a.example": [KEY]},
+                           options=["--cname=_sigsum_v1.b.example,_sigsum_v1.a.example"])
+        log = self.log_for(names)
+        self.assertEqual(self.status(log, "b.example"), 200)
 
     def test_no_search_list(self):
         names = self.names({"_sigsum_v1.a.example.b.example": [KEY],
@@ -238,6 +245,36 @@ class Faults(TokenCase):
         self.assertFalse(waiting.has_bytes)
         self.assertEqual(waiting.read_response().status, 500)
 
+    def test_another_resolv_conf(self):
+        """It is looked at for each question, and its servers are asked in turn."""
+        names = self.names({f"_sigsum_v1.{letter}.example": [KEY] for letter in "abcd"},
+                           resolver_options="timeout:1")
+        silent = self.names({})
+        silent.pause()
+        resolv_conf = names.folder / "resolv.conf"
+        right = resolv_conf.read_text()
+        resolv_conf.write_text("nameserver 127.53.255.255\n# where nobody is\n")
+        log = self.log_for(names)
+        self.assertEqual(self.status(log, "a.example"), 500)
+        # In place: the log has this very file.
+        resolv_conf.write_text(right)
+        self.assertEqual(self.status(log, "b.example"), 200)
+        for first in ("127.53.255.255", silent.address):
+            resolv_conf.write_text(f"nameserver {first}\n{right}")
+            self.assertEqual(self.status(log, f"{'cd'[first == silent.address]}.example"), 200)
+
+    def test_clients_that_do_not_wait(self):
+        names = self.names({f"_sigsum_v1.d{number}.example": [KEY] for number in range(50)})
+        log = self.log_for(names)
+        names.pause()
+        for number in range(50):
+            self.send(log, f"d{number}.example").close()
+        last = self.send(log, "d0.example")
+        names.resume()
+        self.assertEqual(last.read_response().status, 200)
+        self.until(lambda: log.metrics()["http_connections"] <= 2)
+        self.assertLessEqual(self.in_tree(log, OUR), 51)
+
     def test_others_do_not_wait(self):
         """
         With a DNS that does not answer at all: reads and leaves without a token are answered as
@@ -311,6 +348,21 @@ class Faults(TokenCase):
         answer = waiting.read_response()
         self.assertIn(answer.status, (500, 503), answer.text)
         self.assertEqual(log.wait(), 0)
+
+
+class Metrics(TokenCase):
+    def test_promtool_finds_nothing_wrong(self):
+        promtool = harness.tool("promtool", "prometheus")
+        names = self.names({"_sigsum_v1.a.example": [KEY]})
+        log = self.log_for(names)
+        self.assertEqual((self.status(log, "a.example"), self.status(log, "b.example")), (200, 400))
+        page = log.get("/metrics", internal=True).text
+        judged = harness.run(promtool, "check", "metrics", input=page)
+        self.assertEqual((judged.returncode, judged.stdout + judged.stderr), (0, ""))
+        families = set(re.findall(r"^# TYPE sigsum_log_(\w+) \w+$", page, re.MULTILINE))
+        self.assertLessEqual(
+            {"rate_limit_total", "submit_tokens_total", "dns_lookups_total",
+             "dns_lookup_duration_seconds", "dns_cache_hits_total"}, families)
 
 
 class Memory(TokenCase):
