@@ -222,7 +222,8 @@ class Files(LimitsCase):
          "line 3: expected .*, found .* line 1.*"),
         ("public list 0\npublic other 0\n", "line 2: expected .*, found .* line 1.*"),
         ("public-total 5\n", "line 1: expected .*"),
-        ("public list 0\npublic-total 5\npublic-total 5\n", "line 3: expected .*, found .* line 2.*"),
+        ("public list 0\npublic-total 5\npublic-total 5\n",
+         "line 3: expected .*, found .* line 2.*"),
     )
 
     def test_errors_at_the_start(self):
