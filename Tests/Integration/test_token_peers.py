@@ -4,7 +4,6 @@
 # sigsum-submit and sigsum-token against our log, and log-go's server beside ours, on the same
 # rate-limit file and with the same requests.
 
-import pathlib
 import shlex
 import subprocess
 import unittest
