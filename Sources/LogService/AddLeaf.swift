@@ -28,7 +28,7 @@ package enum AddLeafAnswer: Hashable, Sendable {
     package enum Unavailability: Hashable, Sendable {
         /// The queue of leaves to verify is full.
         case overloaded
-        /// Too many submit tokens wait for name servers.
+        /// Too many submit tokens wait for name servers, or to be verified.
         case tokensOverloaded
         /// The disk is nearly full.
         case diskNearlyFull
@@ -81,8 +81,8 @@ package enum AddLeafAnswer: Hashable, Sendable {
             response.text(.tooManyRequests, refusal.text)
         case .tokenUnchecked:
             response.text(
-                .internalServerError, "the DNS records of the submit token's domain could not be read"
-            )
+                .internalServerError,
+                "the DNS records of the submit token's domain could not be read")
         case .storeFailed:
             response.text(.internalServerError, "the log's store failed")
         case .unavailable(let reason):
@@ -115,7 +115,7 @@ package enum RateLimitRefusal: Hashable, Sendable {
     case unknownKey
     /// Neither the key nor the domain is one that may submit.
     case unknownDomain
-    /// What the tables of counts says.
+    /// What the table of counts says.
     case quota(QuotaTable.Verdict)
 
     var text: String {
@@ -124,7 +124,8 @@ package enum RateLimitRefusal: Hashable, Sendable {
         case .unknownDomain: "rate limit: neither this key nor this domain may submit here"
         case .quota(.overPublicTotal):
             "rate limit: what all public domains may submit in 24 hours is used up"
-        case .quota(.tooManyDomains): "rate limit: too many domains have submitted in these 24 hours"
+        case .quota(.tooManyDomains):
+            "rate limit: too many domains have submitted in these 24 hours"
         case .quota: "rate limit: what this key or domain may submit in 24 hours is used up"
         }
     }

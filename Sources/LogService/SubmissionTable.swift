@@ -66,27 +66,36 @@ package struct SubmissionTable<Waiter: Sendable>: Sendable {
     /// The number of leaves from submission to commit.
     package var count: Int { submissions.count }
 
-    /// Whether the leaf is on its way already, on whatever account.
-    package func isOnItsWay(_ leafHash: Digest) -> Bool { submissions[leafHash] != nil }
+    /// Has `waiter` wait for a leaf that is not in the tree, if it is on its way already, on whatever
+    /// account. nil: it is not; nothing was kept.
+    ///
+    /// - Parameter finishedCount: ``finishedCount`` from before the caller looked for the leaf in the
+    ///   tree. If it has changed, the leaf may have passed through here in between.
+    package mutating func join(
+        _ leafHash: Digest, waiter: Waiter, finishedCount: Int
+    ) -> Admission? {
+        guard let submission = submissions[leafHash] else {
+            return finishedCount == self.finishedCount ? nil : .outdated
+        }
+        guard submission.waiters.count < waitersMax else { return .overloaded }
+        submissions[leafHash]?.waiters.append(waiter)
+        return .joined
+    }
 
     /// Takes a leaf that is not in the tree. One that is on its way already goes on with the account
     /// that it has.
     ///
     /// - Parameters:
     ///   - account: what it is charged to when it is added; nil: nothing is counted.
-    ///   - finishedCount: ``finishedCount`` from before the caller looked for the leaf in the tree.
-    ///     If it has changed, the leaf may have passed through here in between, and would be verified
-    ///     a second time.
+    ///   - finishedCount: as for ``join(_:waiter:finishedCount:)``. If it has changed, the leaf might
+    ///     be verified a second time.
     package mutating func submit(
         _ leaf: UnverifiedLeaf, leafHash: Digest, account: Account? = nil, waiter: Waiter,
         finishedCount: Int
     ) -> Admission {
-        if let submission = submissions[leafHash] {
-            guard submission.waiters.count < waitersMax else { return .overloaded }
-            submissions[leafHash]?.waiters.append(waiter)
-            return .joined
+        if let admission = join(leafHash, waiter: waiter, finishedCount: finishedCount) {
+            return admission
         }
-        guard finishedCount == self.finishedCount else { return .outdated }
         guard submissions.count < countMax else { return .overloaded }
         submissions[leafHash] = Submission(account: account, waiters: [waiter])
         waiting.append((leafHash, leaf))

@@ -88,6 +88,29 @@ import TileStore
         ] { #expect(try fixture.exchange(.addLeaf(body, fields: fields)).status == 200) }
     }
 
+    /// A token of a new leaf goes on as it came, for somebody else to look into.
+    @Test func tokensOfNewLeaves() throws {
+        let fixture = try LogFixture(committed: 3, published: 3)
+        let body = try Golden.leaves.get()[5].body
+        for (domain, isPlausible) in [("test.example", true), ("-.\u{FC}..", false)] {
+            let hex = String(repeating: "0F", count: 64)
+            let exchange = try fixture.exchange(
+                .addLeaf(body, fields: "Sigsum-Token: \(domain) \(hex)\r\n"))
+            guard case .success(.submit(_, _, let token?)) = exchange.answer else {
+                Issue.record("\(exchange.answer)")
+                continue
+            }
+            #expect(exchange.response == nil)
+            #expect(token.domain == Array(domain.utf8))
+            #expect(token.signature == Signature(hex: hex))
+            #expect(((try? DomainName(parsing: token.domain.span)) != nil) == isPlausible)
+        }
+        guard case .success(.submit(_, _, nil)) = try fixture.exchange(.addLeaf(body)).answer else {
+            Issue.record("a token that did not come")
+            return
+        }
+    }
+
     /// A new leaf goes on as it came, whether its signature is good or not; nothing is written yet.
     @Test(arguments: [nil, 0, 3] as [Int?]) func newLeaves(published: Int?) throws {
         let fixture = try LogFixture(committed: 3, published: published)
@@ -97,7 +120,7 @@ import TileStore
             publicKey: golden[1].publicKey)
         for (body, isValid) in [(golden[3].body, true), (golden[599].body, true), (bad, false)] {
             let exchange = try fixture.exchange(.addLeaf(body))
-            guard case .success(.submit(let leaf, let leafHash)) = exchange.answer else {
+            guard case .success(.submit(let leaf, let leafHash, nil)) = exchange.answer else {
                 Issue.record("\(exchange.answer)")
                 continue
             }
@@ -138,19 +161,75 @@ import TileStore
 
     @Test(
         arguments: [
-            (AddLeafAnswer.logged, 200, false), (.invalidSignature, 403, false),
-            (.unavailable(.overloaded), 503, true), (.unavailable(.diskNearlyFull), 503, true),
-            (.unavailable(.signingHalted), 503, true),
-        ] as [(AddLeafAnswer, UInt16, Bool)])
-    func laterAnswers(answer: AddLeafAnswer, status: UInt16, saysLater: Bool) throws {
+            (AddLeafAnswer.logged, 200, ""),
+            (
+                .accepted, 202,
+                "the leaf is stored and waits for the secondaries; send it again later"
+            ),
+            (.invalidToken(.domain), 400, "the submit token's domain is no normalised domain name"),
+            (
+                .invalidToken(.noKey), 400,
+                "the submit token's domain has no key in TXT records of _sigsum_v1"
+            ),
+            (
+                .invalidToken(.signature), 400,
+                "the submit token was not made for this log by a key of its domain"
+            ),
+            (.invalidSignature, 403, "invalid leaf signature"),
+            (
+                .overLimit(.unknownKey), 429,
+                "rate limit: this key has none of its own, and no submit token came along"
+            ),
+            (
+                .overLimit(.unknownDomain), 429,
+                "rate limit: neither this key nor this domain may submit here"
+            ),
+            (
+                .overLimit(.quota(.overLimit)), 429,
+                "rate limit: what this key or domain may submit in 24 hours is used up"
+            ),
+            (
+                .overLimit(.quota(.overPublicTotal)), 429,
+                "rate limit: what all public domains may submit in 24 hours is used up"
+            ),
+            (
+                .overLimit(.quota(.tooManyDomains)), 429,
+                "rate limit: too many domains have submitted in these 24 hours"
+            ),
+            (
+                .tokenUnchecked, 500,
+                "the DNS records of the submit token's domain could not be read"
+            ),
+            (.storeFailed, 500, "the log's store failed"),
+            (.unavailable(.overloaded), 503, "too many leaves are waiting; try again later"),
+            (
+                .unavailable(.tokensOverloaded), 503,
+                "too many submit tokens are being checked; try again later"
+            ),
+            (
+                .unavailable(.diskNearlyFull), 503,
+                "the log's disk is nearly full; no new leaves are taken"
+            ),
+            (
+                .unavailable(.signingHalted), 503,
+                "the log has stopped signing; see its log file"
+            ),
+            (
+                .unavailable(.nothingPublished), 503,
+                "the log has not published its first tree head yet"
+            ),
+        ] as [(AddLeafAnswer, UInt16, String)])
+    func laterAnswers(answer: AddLeafAnswer, status: UInt16, text: String) throws {
         let exchange = try Request("/").exchange { _, _, _, response throws(StoreError) in
             answer.write(to: &response)
             return Answer.written(.addLeaf, answer.status)
         }
         #expect(exchange.status == status && exchange.counted?.code == status)
         #expect(exchange.response?.isWhole == true)
-        #expect((exchange.response?.fields["retry-after"] != nil) == saysLater)
-        #expect((exchange.body == "") == (status == 200))
+        #expect((exchange.response?.fields["retry-after"] != nil) == (status == 503))
+        #expect(exchange.response?.fields["content-type"] == "text/plain; charset=utf-8")
+        #expect(exchange.body == (text.isEmpty ? "" : text + "\n"))
+        #expect(answer.isWorthWaiting == (status < 300))
     }
 }
 

@@ -20,7 +20,8 @@ import Testing
         let policy = PolicyMetrics(witnessNames: ["w1", #"a\b"c"# + "\n", "idle"])
         let secondaryNames = ["http://a.example:6967", #"http://"b\"#]
         let metrics = LogMetrics(
-            requestMetricsCount: 2, secondaryNames: secondaryNames, policy: policy
+            requestMetricsCount: 2, secondaryNames: secondaryNames, policy: policy,
+            rateLimits: countedLimits()
         ) {
             var counts = ConnectionCounts()
             (counts.open, counts.accepted, counts.refused, counts.malformed) = (1, 2, 3, 4)
@@ -66,6 +67,31 @@ import Testing
         return metrics
     }
 
+    /// Rate limits of which everything has been counted, each as often as nothing else.
+    static func countedLimits() -> RateLimitMetrics {
+        let metrics = RateLimitMetrics {
+            var counts = LookUpCounts()
+            (counts.found, counts.nonexistent, counts.failed, counts.refused) = (21, 22, 23, 24)
+            counts.cached = 25
+            return counts
+        }
+        metrics.accepted.add(1)
+        let refusals: [RateLimitRefusal] = [
+            .unknownKey, .unknownDomain, .quota(.overLimit), .quota(.overPublicTotal),
+            .quota(.tooManyDomains),
+        ]
+        for (number, refusal) in refusals.enumerated() {
+            for _ in 0..<number + 2 { metrics.record(refusal) }
+        }
+        metrics.validTokens.add(11)
+        for (number, fault) in [TokenFault.domain, .noKey, .signature].enumerated() {
+            for _ in 0..<number + 12 { metrics.record(fault) }
+        }
+        metrics.uncheckedTokens.add(15)
+        metrics.lookUps.record(.milliseconds(20))
+        return metrics
+    }
+
     /// A secondary's metrics in which everything has been counted.
     static func countedReplica() -> ReplicaMetrics {
         let metrics = ReplicaMetrics(requestMetricsCount: 2) { ConnectionCounts() }
@@ -93,7 +119,7 @@ import Testing
 
     /// The pages of both roles, with and without everything counted.
     enum Page: CaseIterable {
-        case primary, idlePrimary, secondary, idleSecondary
+        case primary, idlePrimary, limitedPrimary, secondary, idleSecondary
 
         var bytes: [UInt8] {
             let version = "sigsum 0.1.0"
@@ -102,6 +128,11 @@ import Testing
             case .secondary: return countedReplica().render(version: version)
             case .idlePrimary:
                 let metrics = LogMetrics(requestMetricsCount: 1) { ConnectionCounts() }
+                return metrics.render(version: version)
+            case .limitedPrimary:
+                let metrics = LogMetrics(
+                    requestMetricsCount: 1, rateLimits: RateLimitMetrics { LookUpCounts() }
+                ) { ConnectionCounts() }
                 return metrics.render(version: version)
             case .idleSecondary:
                 let metrics = ReplicaMetrics(requestMetricsCount: 1) { ConnectionCounts() }
@@ -146,6 +177,22 @@ import Testing
         "witness_cosignature_timestamp_seconds{witness=\"idle\"} 0",
         "witness_requests_left{witness=\"w1\"} 4320",
         "witness_contradictions_total{witness=\"idle\"} 0",
+        "rate_limit_total{outcome=\"accepted\"} 1",
+        "rate_limit_total{outcome=\"unknown-key\"} 2",
+        "rate_limit_total{outcome=\"unknown-domain\"} 3",
+        "rate_limit_total{outcome=\"over-limit\"} 4",
+        "rate_limit_total{outcome=\"over-public-total\"} 5",
+        "rate_limit_total{outcome=\"too-many-domains\"} 6",
+        "submit_tokens_total{outcome=\"valid\"} 11",
+        "submit_tokens_total{outcome=\"bad-domain\"} 12",
+        "submit_tokens_total{outcome=\"no-key\"} 13",
+        "submit_tokens_total{outcome=\"bad-signature\"} 14",
+        "submit_tokens_total{outcome=\"unchecked\"} 15",
+        "dns_lookups_total{outcome=\"found\"} 21",
+        "dns_lookups_total{outcome=\"nonexistent\"} 22",
+        "dns_lookups_total{outcome=\"failed\"} 23",
+        "dns_lookups_total{outcome=\"refused\"} 24", "dns_cache_hits_total 25",
+        "dns_lookup_duration_seconds_count 1",
         // Backslash, quotation mark and line feed are escaped.
         #"witness_requests_total{witness="a\\b\"c\n",status="500"} 1"#,
         #"witness_contradictions_total{witness="a\\b\"c\n"} 1"#,
@@ -206,11 +253,15 @@ import Testing
             return section.matches(of: /\n\| `(\w+)({[\w,]*})?` \| (\w+) \|/)
                 .map { "\($0.output.1) \($0.output.3)" }
         }
-        for (page, heading) in [(Page.idlePrimary, "A primary"), (.idleSecondary, "A secondary")] {
+        for (page, headings) in [
+            (Page.idlePrimary, ["A primary"]), (.idleSecondary, ["A secondary"]),
+            (.limitedPrimary, ["A primary", "A primary with rate limits"]),
+        ] {
             let prefix = "# TYPE sigsum_log_"
             let families = Self.lines(of: page.bytes).filter { $0.hasPrefix(prefix) }
                 .map { String($0.dropFirst(prefix.count)) }
-            #expect(families.sorted() == (rows("Every node") + rows(heading)).sorted())
+            let documented = (["Every node"] + headings).flatMap(rows)
+            #expect(families.sorted() == documented.sorted())
         }
     }
 

@@ -14,6 +14,8 @@ import TileStore
     struct Entry {
         enum Stage { case waiting, verifying, verified, committing }
         let number: Int
+        /// What it was submitted on; later requests have another.
+        let account: Account?
         var stage: Stage
         var waiters: [Int]
     }
@@ -82,6 +84,51 @@ import TileStore
         #expect(table.reject(hashed[2].leafHash) == [7])
     }
 
+    /// Whoever comes later waits with the first, and the leaf goes on the first's account.
+    @Test func accounts() {
+        var table = SubmissionTable<Int>(countMax: 4, waitersMax: 2)
+        let keys = hashed.map { Account.key(KeyHash(bytes: $0.leafHash.bytes)) }
+        for (number, account) in [(0, keys[0]), (1, nil), (2, keys[2]), (0, keys[1])] {
+            _ = table.submit(
+                unverified[number], leafHash: hashed[number].leafHash, account: account,
+                waiter: number, finishedCount: 0)
+        }
+        for number in 0..<3 {
+            _ = table.takeForVerification()
+            table.accept(hashed[number])
+        }
+        let batch = table.takeBatch(countMax: 9)
+        #expect(table.accounts(of: batch) == [keys[0], nil, keys[2]])
+        #expect(table.accounts(of: [hashed[3], hashed[2]]) == [nil, keys[2]])
+        _ = table.finish(batch)
+        #expect(table.accounts(of: batch) == [nil, nil, nil])
+    }
+
+    /// Joining is for what is on its way, at every stage, and tells when it has left.
+    @Test func joining() {
+        var table = SubmissionTable<String>(countMax: 2, waitersMax: 4)
+        let hash = hashed[0].leafHash
+        func join(
+            _ waiter: String, finishedCount: Int = 0
+        ) -> SubmissionTable<String>.Admission? {
+            table.join(hash, waiter: waiter, finishedCount: finishedCount)
+        }
+        #expect(join("a") == nil)
+        #expect(table.count == 0)
+        _ = table.submit(unverified[0], leafHash: hash, waiter: "b", finishedCount: 0)
+        #expect(join("c") == .joined)
+        _ = table.takeForVerification()
+        #expect(join("d") == .joined)
+        table.accept(hashed[0])
+        #expect(table.takeBatch(countMax: 1) == [hashed[0]])
+        #expect(join("e") == .joined)
+        #expect(join("f") == .overloaded)
+        #expect(table.finish([hashed[0]]) == [["b", "c", "d", "e"]])
+        #expect(join("g") == .outdated)
+        #expect(join("g", finishedCount: 1) == nil)
+        #expect(table.count == 0 && table.waitingCount == 0)
+    }
+
     /// Random steps in any legal order do what the model says.
     @Test(arguments: 0..<20 as Range<UInt64>) func asTheModelSays(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
@@ -110,8 +157,21 @@ import TileStore
 
         for waiter in 0..<3_000 {
             switch Int.random(in: 0..<10, using: &random) {
-            case 0..<5:
+            case 0:
                 let number = Int.random(in: 0..<hashed.count, using: &random)
+                var expected: SubmissionTable<Int>.Admission?
+                if let place = model.firstIndex(where: { $0.number == number }) {
+                    let isFull = model[place].waiters.count == waitersMax
+                    expected = isFull ? .overloaded : .joined
+                    if !isFull { model[place].waiters.append(waiter) }
+                }
+                let admission = table.join(
+                    hashed[number].leafHash, waiter: waiter, finishedCount: table.finishedCount)
+                #expect(admission == expected)
+            case 1..<5:
+                let number = Int.random(in: 0..<hashed.count, using: &random)
+                let account = [nil, Account.key(KeyHash(bytes: hashed[waiter % 9].leafHash.bytes))]
+                    .randomElement(using: &random)?.flatMap { $0 }
                 let expected: SubmissionTable<Int>.Admission
                 if let place = model.firstIndex(where: { $0.number == number }) {
                     let isFull = model[place].waiters.count == waitersMax
@@ -121,11 +181,13 @@ import TileStore
                     expected = .overloaded
                 } else {
                     expected = .queued
-                    model.append(Entry(number: number, stage: .waiting, waiters: [waiter]))
+                    model.append(
+                        Entry(
+                            number: number, account: account, stage: .waiting, waiters: [waiter]))
                 }
                 let admission = table.submit(
-                    unverified[number], leafHash: hashed[number].leafHash, waiter: waiter,
-                    finishedCount: table.finishedCount)
+                    unverified[number], leafHash: hashed[number].leafHash, account: account,
+                    waiter: waiter, finishedCount: table.finishedCount)
                 #expect(admission == expected)
             case 5, 6:
                 let taken = table.takeForVerification()
@@ -149,6 +211,10 @@ import TileStore
                 let batch = table.takeBatch(countMax: countMax)
                 isWriterCalled = false
                 #expect(batch == expected.map { hashed[$0] })
+                let accounts = expected.map { number in
+                    model.first { $0.number == number }?.account
+                }
+                #expect(table.accounts(of: batch) == accounts)
                 for number in expected { move(number, to: .committing) }
                 if !batch.isEmpty { batches.append(batch) }
             default:

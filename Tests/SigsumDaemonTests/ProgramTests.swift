@@ -4,6 +4,7 @@
 
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import SigsumDaemon
@@ -120,10 +121,6 @@ struct ProgramTests {
                     + "remove this; store-dir replaces it"
             ),
             (
-                "sigsum-log-primary", ["--key-file=k", "--rate-limit-file=p"],
-                "sigsum-log-primary: rate-limit-file: sigsum 0.1.0 does not have this feature yet"
-            ),
-            (
                 "sigsum-log-secondary", ["--key-file=k", "--primary-url=http://a"],
                 "sigsum-log-secondary: key-file: k: No such file or directory"
             ),
@@ -136,6 +133,33 @@ struct ProgramTests {
     func mistake(name: String, arguments: [String], line: String) throws {
         let outcome = try Self.run(name, arguments)
         #expect(outcome == Outcome(status: 1, output: "", errors: line + "\n"))
+    }
+
+    @Test("A rate-limit file that is wrong, or not there, before anything is touched")
+    func rateLimitFile() throws {
+        let folder = try TemporaryFolder()
+        let key = try folder.write(Vectors.keys().log.openssh_private, to: "key")
+        let limits = try folder.write("# limits\nkey 12 3\n", to: "limits")
+        func refusal(_ file: FilePath) throws -> String {
+            let outcome = try Self.run(
+                "sigsum-log-primary",
+                [
+                    "--key-file=\(key)", "--rate-limit-file=\(file)",
+                    "--external-endpoint=127.0.0.1:0", "--internal-endpoint=127.0.0.1:0",
+                    "--store-dir=\(folder.path)/store", "--sth-file=\(folder.path)/sth",
+                ])
+            #expect(outcome.status == 1 && outcome.output == "")
+            return outcome.errors.split(separator: "\n").last.map { String($0) } ?? ""
+        }
+        #expect(
+            try refusal(limits)
+                == "sigsum-log-primary: rate-limit-file: \(limits): line 2: "
+                + "expected a key hash of 64 hex digits, found \"12\"")
+        let absent = folder.path.appending("absent")
+        #expect(
+            try refusal(absent)
+                == "sigsum-log-primary: rate-limit-file: \(absent): No such file or directory")
+        #expect(!FileText.exists(folder.path.appending("store")))
     }
 
     @Test("A mistake in the file, and a file that is not there")

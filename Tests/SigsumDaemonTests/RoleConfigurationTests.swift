@@ -74,7 +74,7 @@ struct RoleConfigurationTests {
         #expect(primary.secondaries.isEmpty)
         #expect(primary.secondaryQuorum == 0)
         #expect(primary.witnessRequestsPerDay == 8640)
-        #expect(unsupported(in: primary) == nil)
+        #expect(primary.rateLimitFile == nil && !primary.allowsTestDomain)
     }
 
     @Test("min-interval gives way to a shorter interval only where nobody asked for it")
@@ -149,16 +149,16 @@ struct RoleConfigurationTests {
         #expect(error?.description.hasSuffix(message) == true)
     }
 
-    @Test(
-        "Keys whose feature is missing are named, not ignored",
-        arguments: [
-            ("primary.rate-limit-file = \"p\"", "rate-limit-file"),
-            ("primary.allow-test-domain = true", "allow-test-domain"),
-        ])
-    func missingFeature(text: String, name: String) throws {
-        #expect(
-            unsupported(in: try Self.primary(text))
-                == ConfigurationError("\(name): sigsum 0.1.0 does not have this feature yet"))
+    @Test("Rate limits are a file; the test domain may be allowed without one")
+    func rateLimits() throws {
+        let limited = try Self.primary("primary.rate-limit-file = \"p\"")
+        #expect(limited.rateLimitFile == "p")
+        let source = try #require(RateLimitSource(limited))
+        #expect(source.file == "p" && !source.allowsTestDomain)
+        let open = try Self.primary("primary.allow-test-domain = true")
+        #expect(open.allowsTestDomain && RateLimitSource(open) == nil)
+        let both = try Self.primary("", ["--rate-limit-file=p", "--allow-test-domain"])
+        #expect(RateLimitSource(both)?.allowsTestDomain == true)
     }
 
     @Test("What a server cannot do without")

@@ -70,6 +70,11 @@ package struct AddCheckpointVectors: Decodable, Sendable {
     }
 }
 
+/// One token of tokens.json, made by sigsum-go.
+package struct TokenVector: Decodable, Sendable {
+    package let seed, rate_limit_public_key, log_public_key, token: String
+}
+
 /// Thrown by the helpers here when the golden data is not as it was.
 package struct VectorError: Error {
     package let what: String
@@ -130,6 +135,10 @@ package enum Vectors {
 
     package static func addCheckpoint() throws -> AddCheckpointVectors {
         try JSONDecoder().decode(AddCheckpointVectors.self, from: data("add-checkpoint.json"))
+    }
+
+    package static func tokens() throws -> [TokenVector] {
+        try JSONDecoder().decode([TokenVector].self, from: data("tokens.json"))
     }
 
     /// The get-tree-head bodies that log-go served.

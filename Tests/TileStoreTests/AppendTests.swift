@@ -86,7 +86,7 @@ struct BatchShape: CustomTestStringConvertible, Sendable {
         _ = try writer.append(Array(Golden.leaves[..<250]))
         let batch = Array(Golden.leaves[250..<260] + Golden.leaves[245..<260])
         let appended = try writer.append(batch)
-        #expect(appended.map(\.index.value) == Array(250..<260) + Array(245..<260))
+        #expect(appended.map { $0.index?.value } == Array(250..<260) + Array(245..<260))
         #expect(writer.treeHead == Golden.treeHead(260))
     }
 

@@ -37,10 +37,11 @@ package final class LogMetrics: Sendable {
     package let rateLimits: RateLimitMetrics?
 
     /// Metrics of a process with as many request counters as `requestMetricsCount`, of the
-    /// secondaries with these URLs, and of a policy.
+    /// secondaries with these URLs, of a policy, and of rate limits.
     package init(
         requestMetricsCount: Int, secondaryNames: [String] = [],
-        policy: PolicyMetrics = PolicyMetrics(witnessNames: []), rateLimits: RateLimitMetrics? = nil,
+        policy: PolicyMetrics = PolicyMetrics(witnessNames: []),
+        rateLimits: RateLimitMetrics? = nil,
         connections: @escaping @Sendable () -> ConnectionCounts
     ) {
         server = ServerMetrics(requestMetricsCount: requestMetricsCount, connections: connections)

@@ -44,7 +44,7 @@ package final class Quotas: Sendable {
 
     /// What the leaves of a batch are charged to, for the writer.
     ///
-    /// - Parameter accounts: one for each leaf.
+    /// - Parameter accounts: one for each leaf of the batch, as they stand there.
     package func ledger(for accounts: [Account?], at now: UInt64) -> QuotaLedger {
         QuotaLedger(quotas: self, accounts: accounts, now: now)
     }
@@ -72,8 +72,9 @@ package struct QuotaLedger: LeafLedger {
 
     /// Counts the leaf on its account, if that has room for it (LeafLedger).
     package mutating func charge(_ position: Int) -> Bool {
-        // One that was taken while nothing was limited.
-        guard let account = accounts[position] else { return true }
+        guard let account = accounts[position] else {
+            preconditionFailure("a leaf that is to be charged to nobody's account")
+        }
         let verdict = quotas.charge(account, at: now)
         if verdict != .allowed { refusals[position] = verdict }
         return verdict == .allowed

@@ -128,23 +128,35 @@ final class LeafIntake: Sendable {
         case refused(AddLeafAnswer)
         /// Leaves were committed since the caller looked for this one: it has to look again.
         case outdated
+
+        fileprivate init(_ admission: SubmissionTable<SubmissionWaiter>.Admission) {
+            switch admission {
+            case .queued, .joined: self = .kept
+            case .overloaded: self = .refused(.unavailable(.overloaded))
+            case .outdated: self = .outdated
+            }
+        }
     }
 
     /// The number of batches that have left the table, all that were committed being in the tree.
     /// From any thread, without a lock.
     var finishedCount: Int { finished.load(ordering: .acquiring) }
 
-    /// The answer to every new leaf at the moment; nil: they are taken.
-    var refusal: AddLeafAnswer? { obstacles.withLock { $0.refusal } }
+    private var refusal: AddLeafAnswer? { obstacles.withLock { $0.refusal } }
 
-    /// Whether the leaf is being verified or committed. From any thread.
-    func isOnItsWay(_ leafHash: Digest) -> Bool {
-        state.withLock { $0.table.isOnItsWay(leafHash) }
+    /// Has `waiter` wait for a leaf that is being verified or committed already. nil: it is not, nor
+    /// is it in the tree, as the caller found after it had read `finishedCount`. From any thread.
+    func join(_ leafHash: Digest, waiter: SubmissionWaiter, finishedCount: Int) -> Outcome? {
+        if let refusal { return .refused(refusal) }
+        let admission = state.withLock {
+            $0.table.join(leafHash, waiter: waiter, finishedCount: finishedCount)
+        }
+        return admission.map(Outcome.init)
     }
 
     /// Takes a leaf that the tree does not have, as the caller found after it had read
     /// `finishedCount`. If that has changed, the leaf may have passed through the table in between,
-    /// and would be verified a second time.
+    /// and would be verified a second time. From any thread.
     ///
     /// - Parameter account: what it is charged to when it is added; nil: nothing is counted.
     func submit(
@@ -159,11 +171,7 @@ final class LeafIntake: Sendable {
             return (admission, admission == .queued ? state.takeVerifierToCall() : nil)
         }
         if let verifier { verifier.post { self.verifyAll(on: verifier) } }
-        switch admission {
-        case .queued, .joined: return .kept
-        case .overloaded: return .refused(.unavailable(.overloaded))
-        case .outdated: return .outdated
-        }
+        return Outcome(admission)
     }
 
     /// The answer to a leaf that is committed and not published: that it is logged, if the

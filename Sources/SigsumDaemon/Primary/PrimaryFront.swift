@@ -108,38 +108,42 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     private func submit(
         _ submission: Submission, _ token: SubmitToken?, finishedCount: Int
     ) -> Bool {
-        // What is on its way already has passed the gate, and costs nobody anything any more.
-        guard let gate, !intake.isOnItsWay(submission.leafHash) else {
-            return submit(submission, account: nil, finishedCount: finishedCount)
+        guard let gate else {
+            let outcome = submit(submission, account: nil, finishedCount: finishedCount)
+            return settle(submission, outcome)
         }
-        if let refusal = intake.refusal {
-            submission.waiter.answer(refusal)
-            return true
+        // What is on its way already has passed the gate, and costs nobody anything any more.
+        if let outcome = join(submission, finishedCount: finishedCount) {
+            return settle(submission, outcome)
         }
         gate.decide(submission.leaf.keyHash, token) { [self] decision in
-            switch decision {
-            case .refuse(let answer): submission.waiter.answer(answer)
-            case .charge(let account):
-                if token == nil {
-                    // Within this call, on the reactor.
-                    submitAgain(submission, account: account)
-                } else {
-                    reactor.post { self.submitAgain(submission, account: account) }
-                }
+            if token == nil {
+                // Within this call, on the reactor.
+                carryOut(decision, on: submission)
+            } else {
+                reactor.post { self.carryOut(decision, on: submission) }
             }
         }
         return true
     }
 
-    /// Submits a leaf that has passed the gate, which may have taken a while.
-    private func submitAgain(_ submission: Submission, account: Account) {
+    /// Does with a leaf what the gate has decided, unless another request has meanwhile brought it:
+    /// then it may be the very one that used up the limit, and is refused to nobody.
+    private func carryOut(_ decision: LeafGate.Decision, on submission: Submission) {
         do throws(StoreError) {
             while true {
                 let finishedCount = intake.finishedCount
                 if let index = try answers.leafIndex(of: submission.leafHash) {
                     return hold(submission.waiter, for: index)
                 }
-                if submit(submission, account: account, finishedCount: finishedCount) { return }
+                let outcome =
+                    switch decision {
+                    case .charge(let account):
+                        submit(submission, account: account, finishedCount: finishedCount)
+                    case .refuse(let answer):
+                        join(submission, finishedCount: finishedCount) ?? .refused(answer)
+                    }
+                if settle(submission, outcome) { return }
             }
         } catch {
             logger.error("\(error)")
@@ -149,10 +153,19 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
 
     private func submit(
         _ submission: Submission, account: Account?, finishedCount: Int
-    ) -> Bool {
-        let outcome = intake.submit(
+    ) -> LeafIntake.Outcome {
+        intake.submit(
             submission.leaf, leafHash: submission.leafHash, account: account,
             waiter: submission.waiter, finishedCount: finishedCount)
+    }
+
+    private func join(_ submission: Submission, finishedCount: Int) -> LeafIntake.Outcome? {
+        intake.join(
+            submission.leafHash, waiter: submission.waiter, finishedCount: finishedCount)
+    }
+
+    /// False when the tree must be looked at again.
+    private func settle(_ submission: Submission, _ outcome: LeafIntake.Outcome) -> Bool {
         switch outcome {
         case .kept: return true
         case .outdated: return false

@@ -8,6 +8,8 @@
 //     verify-N         leaf signatures
 //     writer           the store's write transaction
 //     signer           reading back, signing, the sth file
+//     tokens           submit tokens, and reading the rate limits again
+//     txt-resolver     TXT records, for as long as any are looked up
 
 import HTTPWire
 import LogCrypto
@@ -136,15 +138,17 @@ private final class PrimaryNode: RoleWork {
 
         let prefix = configuration.server.urlPrefix.pathPrefix
         let infoPage = InfoPage(
-            publicKey: signer.publicKey, prefix: prefix, version: Version.line)
+            publicKey: signer.publicKey, prefix: prefix, version: Version.line
+        ).render()
         let fronts = try server.fronts.indices.map { index in
             PrimaryFront(
                 on: server.fronts[index],
                 answers: try PrimaryAnswers(
                     routes: .external(prefix: prefix), board: board, store: start.store,
-                    leafCountMax: configuration.maxRange, infoPage: infoPage.render()),
-                intake: workers.intake, gate: rateLimiting?.gate, requestMetrics: metrics.server.requests[index],
-                metrics: metrics, addLeafWait: configuration.addLeafWait)
+                    leafCountMax: configuration.maxRange, infoPage: infoPage),
+                intake: workers.intake, gate: rateLimiting?.gate,
+                requestMetrics: metrics.server.requests[index], metrics: metrics,
+                addLeafWait: configuration.addLeafWait)
         }
         let internalFront = InternalFront(
             on: server.control,

@@ -5,8 +5,10 @@
 
 import LogCrypto
 import LogService
+import Logging
 import Reactor
 import SigsumFormats
+import Synchronization
 import Transport
 
 /// Checks submit tokens for one log.
@@ -21,11 +23,16 @@ final class TokenChecker: Sendable {
 
     /// The records that are looked at, valid or not: their order is the name server's.
     static let recordCountMax = 10
+    /// The most tokens that wait to be verified: a second and a half's work where each domain has as
+    /// many keys as are looked at.
+    static let verifyingCountMax = 1_024
 
     private let logKey: PublicKey
     private let resolver: TXTResolver
     private let metrics: RateLimitMetrics
     private let thread: ThreadExecutor
+    private let verifyingCount = Atomic<Int>(0)
+    private let logger = Logger(label: "rate-limit")
 
     /// - Parameters:
     ///   - logKey: what tokens for this log are made over.
@@ -77,11 +84,10 @@ final class TokenChecker: Sendable {
         case .nonexistent:
             then(refused(.noKey))
         case .failure(.overloaded):
-            metrics.uncheckedTokens.add()
-            then(.refused(.unavailable(.tokensOverloaded)))
-        case .failure:
-            metrics.uncheckedTokens.add()
-            then(.refused(.tokenUnchecked))
+            then(unchecked(.unavailable(.tokensOverloaded)))
+        case .failure(let failure):
+            logger.debug("submit token of \(domain): \(failure)")
+            then(unchecked(.tokenUnchecked))
         }
     }
 
@@ -90,7 +96,13 @@ final class TokenChecker: Sendable {
         _ token: SubmitToken, _ domain: DomainName, with keys: [PublicKey],
         then: @escaping @Sendable (Outcome) -> Void
     ) {
+        let count = verifyingCount.add(1, ordering: .relaxed).newValue
+        guard count <= Self.verifyingCountMax else {
+            verifyingCount.subtract(1, ordering: .relaxed)
+            return then(unchecked(.unavailable(.tokensOverloaded)))
+        }
         thread.post { [self] in
+            defer { verifyingCount.subtract(1, ordering: .relaxed) }
             guard keys.contains(where: { token.isValid(for: $0, log: logKey) }) else {
                 return then(refused(.signature))
             }
@@ -102,5 +114,10 @@ final class TokenChecker: Sendable {
     private func refused(_ fault: TokenFault) -> Outcome {
         metrics.record(fault)
         return .refused(.invalidToken(fault))
+    }
+
+    private func unchecked(_ answer: AddLeafAnswer) -> Outcome {
+        metrics.uncheckedTokens.add()
+        return .refused(answer)
     }
 }
