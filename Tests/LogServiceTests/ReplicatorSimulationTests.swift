@@ -27,9 +27,10 @@ import Testing
     private func settle(_ simulation: inout ReplicatorSimulation) {
         simulation.calmDown()
         simulation.run(for: .seconds(4) + simulation.timeout + simulation.interval * 2)
-        // One answer may have no more than one leaf.
-        let missing = max(simulation.primary.size, simulation.storedCount) - simulation.storedCount
-        simulation.run(for: .milliseconds(250) * Int(missing))
+        // One answer may have no more than one leaf, and every other one only the leaf before.
+        let size = simulation.primary.size
+        let missing = size - min(size, simulation.storedCount)
+        simulation.run(for: .milliseconds(500) * Int(missing))
     }
 
     /// Whatever happens, what is stored is the primary's tree; and when it is over, all of it is, and

@@ -10,8 +10,8 @@
 //
 // Two requests may reach two primaries, which have two trees. So an answer (o--) begins one leaf before
 // its piece, and that has to be the last leaf of the piece before, or the last one that was taken:
-// where pieces meet they are of one tree. Only the answer to a request at the very end may begin with
-// its piece: who asks knows then that it came from where the leaf before came from.
+// where pieces meet they are of one tree. An answer may come without it only when the caller knows
+// otherwise that its leaves follow on the one before.
 //
 // The last piece's length is a guess until its answer is there: nothing lies behind it.
 
@@ -114,7 +114,7 @@ struct LeafWindow: Sendable {
         if kept.count < room {
             let rest = Piece(start: pieces[index].end, end: piece.end, state: .wanted)
             pieces.insert(rest, at: index + 1)
-        } else if case .received(_, let previous?) = pieces[index + 1].state, previous != kept.last {
+        } else if case .received(_, let shared?) = pieces[index + 1].state, shared != kept.last {
             return .differs(at: piece.end - 1)
         }
         return .fits

@@ -15,16 +15,16 @@
 //
 // Whatever fails begins again with `compare`, and answers to earlier requests do not count any more.
 //
-// Between any two requests the primary may be replaced by another, with another tree, and nothing
-// fails: a connection that it closed meanwhile is opened again unnoticed. So what is appended follows,
-// in one answer or on one connection, on the leaf before it:
+// Between any two requests the primary may be replaced by another one, with another tree, and nothing
+// fails: a connection that was closed meanwhile is opened again unnoticed. So leaves are only taken
+// that follow, in one answer or on one connection, on the leaf before them:
 //
-//     overlap   requests begin with a leaf that is known, the one before those that are wanted, and
-//               the answer must begin with it
-//     at end    when it has nothing after that leaf, the request for what follows begins there, since
-//               a primary holds no other. It is made on the lane that showed the leaf, and leaves count
-//               if that is still the same connection; else they are asked for again, with overlap.
-//               When it said that there is nothing, or nothing yet, the next request overlaps again
+//     overlap   a request begins with the leaf before those that are wanted, and so must its answer.
+//               Each shows by itself that it is of this tree, whatever the connections are
+//     at end    after an answer with that leaf alone, what follows is asked for without it, since a
+//               primary holds no other requests. It is asked for on the same lane, and its answer's
+//               leaves count if that had no new connection meanwhile; else they are asked for again,
+//               with overlap. Once it has been held, or polled, the next request overlaps again
 
 package import MerkleLog
 package import SigsumFormats
@@ -75,9 +75,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         let begun: Instant
     }
 
-    /// Where the primary's tree is known to be ours.
+    /// What was seen last of the primary's tree, when nothing was missing before it.
     struct Tip: Sendable {
-        /// The leaf before this index is the primary's too: it came last on the lane's connection.
+        /// The leaf before this index came on the connection that the lane has.
         let end: UInt64
         let lane: Int
         /// Whether the primary gave nothing after it.
@@ -96,8 +96,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     static var windowPiecesMax: Int { 64 }
     /// Answers are joined up to so many leaves for one append.
     static var appendLeavesMax: Int { 16_384 }
-    /// A primary that holds requests, and has nothing, is not asked more often than that.
-    /// Each time it gets two requests.
+    /// A primary that holds requests, and has nothing, is not asked more often than that, each time
+    /// with two requests.
     static var heldRequestSpacing: Swift.Duration { .milliseconds(200) }
 
     /// Fewer are not asked for, however slow the way to the primary is.
@@ -115,7 +115,6 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var lanes: [Lane?]
     var window: LeafWindow
     var appending: Appending?
-    /// Only where the window ends does it matter, and only as long as it is there.
     var tip: Tip?
 
     /// How many leaves are asked for: fewer after answers that were late.

@@ -104,8 +104,9 @@ extension Replicator {
             copied(leaves, for: request, now: now)
         case .confirm: phase = .recheck
         case .copy:
-            let isKnownPlace = request.overlaps || request.start == 0 || tip?.lane == request.lane
-            guard isKnownPlace else { return askWithOverlap(request, now: now) }
+            guard request.overlaps || request.start == 0 || isAtTip(request) else {
+                return askWithOverlap(request, now: now)
+            }
             copied(leaves, for: request, now: now)
         case .search:
             guard search != nil else { return }
@@ -125,11 +126,10 @@ extension Replicator {
         case .differs(let index): return isOther(leafAt: index, now: now)
         case .fits: break
         }
-        tip = nil
         if window.isReceived, window.end == end {
             tip = Tip(end: end, lane: request.lane, isLast: leaves.isEmpty)
         }
-        guard !leaves.isEmpty else { 
+        guard !leaves.isEmpty else {
             // That it has no more there is only certain when it is asked for what follows alone.
             if end > receivedEnd { knownSize = min(knownSize, end) }
             return
@@ -150,19 +150,23 @@ extension Replicator {
         search = EndSearch(from: end, step: count)
     }
 
-    /// A leaf of the primary is another one than in an answer before, or than in the store. Only the
-    /// store's counts for good: another server may have given that answer.
+    /// A leaf of the primary is another one than here, or than in an answer before: then it is the
+    /// comparison with the store that decides.
     private mutating func isOther(leafAt index: UInt64, now: Instant) {
-        let reason = "leaf \(index) of the primary is another one than"
         if index + 1 == size.value {
-            stop("\(reason) here")
+            stop("leaf \(index) of the primary is another one than here")
         } else {
-            startOver("\(reason) before", now: now)
+            startOver("gives another leaf \(index) than before", now: now)
         }
     }
 
-    /// Drops leaves that came without the one before them, over another connection than that one: the
-    /// primary may have been replaced in between.
+    /// Whether the leaf before those that are asked for came over the same connection.
+    private func isAtTip(_ request: LeafRequest) -> Bool {
+        tip.map { $0.lane == request.lane && $0.end == request.start } ?? false
+    }
+
+    /// Drops leaves that came without the one before them, and not over its connection: they may be
+    /// another primary's. The next request for them overlaps, at once, but not again and again.
     private mutating func askWithOverlap(_ request: LeafRequest, now: Instant) {
         guard isExcused else {
             return failed("gives one leaf in an answer, and one answer on a connection", now: now)
