@@ -88,9 +88,10 @@ actor SecondaryControl {
     }
 
     private func fetch(_ request: LeafRequest) {
-        client.fetch(request) { [self] answer in
+        client.fetch(request) { [self] answer, isNewConnection in
             assumeIsolated { control in
-                control.replicator.answered(request, answer, now: .now())
+                control.replicator.answered(
+                    request, answer, isNewConnection: isNewConnection, now: .now())
                 control.advance()
             }
         }
