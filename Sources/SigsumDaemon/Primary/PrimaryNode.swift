@@ -210,6 +210,7 @@ private final class PrimaryNode: RoleWork {
     func stop() {
         publishing.stop()
         replication.stop()
+        rateLimiting?.endLookUps()
     }
 
     func releaseAll() {
