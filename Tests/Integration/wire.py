@@ -196,6 +196,16 @@ class Leaf:
         ).encode("ascii")
 
 
+def submit_token(signer: ed25519.Signer, log: bytes, domain: str) -> str:
+    """
+    The value of a sigsum-token field: `domain`, as it is, stands behind whoever sends it to the log
+    with this public key.
+    """
+    signature = signer.sign(b"sigsum.org/v1/submit-token\0" + log)
+    # Field values are bytes, and encoded as latin-1 here.
+    return f"{domain.encode('utf-8').decode('latin-1')} {signature.hex()}"
+
+
 @dataclass(frozen=True)
 class TreeHead:
     size: int

@@ -13,7 +13,8 @@ import TileStore
 @Suite struct LeafAnswerTests {
     static func request(_ start: UInt64, _ end: UInt64) -> LeafRequest {
         LeafRequest(
-            lane: 0, start: start, end: end, waits: false, purpose: .copy, attempt: 0, isOpen: true)
+            lane: 0, start: start, end: end, waits: false, purpose: .copy, overlaps: false,
+            attempt: 0, isOpen: true)
     }
 
     static func answer(

@@ -91,6 +91,7 @@ import Testing
         try rig.answer(0, Leaf.numbered(9..<11))
         #expect(rig.stored.count == 11)
         try rig.answer(1, .beyondEnd(reason: ""))
+        try rig.answer(0, Leaf.numbered(10..<11))
         try rig.answer(0, .atEnd(isWaitHonored: false))
         try rig.answer(0, .connectionGone)
         #expect(rig.asked == ["0: 10..<65546"])

@@ -22,12 +22,15 @@ extension Leaf {
         return Leaf(stored: bytes)
     }
 
-    /// Whether it is that leaf of the first tree. Looks at nothing else and is quick.
+    /// Whether it is that leaf of its tree. Looks at nothing else and is quick.
     func isNumbered(_ number: UInt64) -> Bool {
         var found: UInt64 = 0
         for position in 0..<8 { found |= UInt64(bytes.storage[120 + position]) << (8 * position) }
-        return found == number && bytes.storage[0] == 0
+        return found == number
     }
+
+    /// The tree that a numbered leaf says it is of.
+    var treeNumber: UInt8 { bytes.storage[0] }
 
     static func numbered(_ numbers: Range<UInt64>, of tree: UInt8 = 0) -> [Leaf] {
         numbers.map { numbered($0, of: tree) }
@@ -128,17 +131,21 @@ struct ReplicatorRig {
         pull()
     }
 
-    mutating func answer(_ lane: Int, _ answer: LeafAnswer) throws {
+    mutating func answer(
+        _ lane: Int, _ answer: LeafAnswer, isNewConnection: Bool = false
+    ) throws {
         guard let request = inFlight.removeValue(forKey: lane) else {
             throw Unexpected(what: "lane \(lane) asks for nothing")
         }
         lanesInOrder.removeAll { $0 == lane }
-        replicator.answered(request, answer, now: now)
+        replicator.answered(request, answer, isNewConnection: isNewConnection, now: now)
         pull()
     }
 
-    mutating func answer(_ lane: Int, _ leaves: [Leaf]) throws {
-        try answer(lane, .leaves(leaves))
+    mutating func answer(
+        _ lane: Int, _ leaves: [Leaf], isNewConnection: Bool = false
+    ) throws {
+        try answer(lane, .leaves(leaves), isNewConnection: isNewConnection)
     }
 
     /// Answers as a primary with the first `size` numbered leaves does, at most `countMax` at once.

@@ -2,8 +2,9 @@
 
 // A secondary and its primary in one process, on a fake clock and out of one seed. Both crash at any
 // moment and go on from what is stored; the primary holds requests or does not, gives few leaves or
-// many, fails, hangs and talks nonsense; the store is slow and now and then full. What must hold is
-// looked at after each step.
+// many, keeps connections or closes them, fails, hangs and talks nonsense; the store is slow and now
+// and then full. Another primary may take its place, unnoticed, while the old one is still there for
+// who has a connection to it. What must hold is looked at after each step.
 
 import MerkleLog
 import SigsumFormats
@@ -19,10 +20,10 @@ enum PrimaryManner: CaseIterable {
 /// The world; see the top of the file.
 struct ReplicatorSimulation {
     enum Event {
-        case leaves, weather, primaryRestart, crash
+        case leaves, weather, primaryRestart, replacement, crash
         case start
         case wake
-        /// The request is at the primary, if that process still runs.
+        /// The request is at that process of the primary, if it still runs.
         case arrival(LeafRequest, at: Int)
         case answer(LeafRequest, LeafAnswer)
         /// A held request has waited long enough.
@@ -30,26 +31,45 @@ struct ReplicatorSimulation {
         case stored(isGood: Bool)
     }
 
-    /// The primary, and what its tree is made of: from leaf `fork` on another one's leaves.
+    /// What a primary's leaves are. Each tree but the first is another one up to some leaf.
+    struct Tree {
+        /// From that leaf on, the leaves are those first seen in that tree.
+        private(set) var forks: [(start: UInt64, number: UInt8)] = [(0, 0)]
+
+        /// The tree that the leaf was first seen in.
+        func number(at index: UInt64) -> UInt8 {
+            forks.last { $0.start <= index }?.number ?? 0
+        }
+
+        func forked(at start: UInt64, number: UInt8) -> Tree {
+            var tree = self
+            tree.forks.removeAll { $0.start >= start }
+            tree.forks.append((start, number))
+            return tree
+        }
+
+        func leaf(_ index: UInt64) -> Leaf { .numbered(index, of: number(at: index)) }
+    }
+
+    /// The primary.
     struct Primary {
         var size: UInt64
-        var fork = UInt64.max
+        var tree = Tree()
         let isWaiting: Bool
         let batchMax: UInt64
         let isBatchConstant: Bool
+        /// Whether it closes each connection after one answer.
+        let isClosing: Bool
         /// Tells its processes apart: connections end with them.
         var processNumber = 0
-
-        func leaves(_ range: Range<UInt64>) -> [Leaf] {
-            range.map { Leaf.numbered($0, of: $0 < fork ? 0 : 1) }
-        }
     }
 
     /// The secondary's process.
     struct Process {
         var replicator: Replicator<FakeInstant>
         var appending: [Leaf]?
-        var inFlight: Set<Int> = []
+        /// The lanes that wait for an answer, and whether on a connection that had none before.
+        var inFlight: [Int: Bool] = [:]
         /// To which process of the primary each lane has a connection.
         var connections: [Int: Int] = [:]
     }
@@ -60,13 +80,19 @@ struct ReplicatorSimulation {
     var random: SeededGenerator
     var now = FakeInstant()
     var primary: Primary
-    /// The number of leaves in the secondary's store, which are those of the first tree.
+    /// Those that it replaced and that still answer.
+    private var oldPrimaries: [Int: Primary] = [:]
+    /// Every tree that there was, at its own number.
+    private var trees = [Tree()]
+    private let isReplaced: Bool
+    /// The number of leaves in the secondary's store, and the tree that the last was first seen in.
     private(set) var storedCount: UInt64 = 0
+    private(set) var storedTree: UInt8 = 0
     private(set) var process: Process?
     private var processNumber = 0
     private var events: [(at: FakeInstant, process: Int, event: Event)] = []
     private var wakeAt: FakeInstant?
-    private var held: [Int: (request: LeafRequest, process: Int)] = [:]
+    private var held: [Int: (request: LeafRequest, process: Int, primary: Int)] = [:]
     private var heldNumber = 0
     private var manner = PrimaryManner.good
     private var isCalm = false
@@ -77,7 +103,9 @@ struct ReplicatorSimulation {
     /// What did not hold.
     private(set) var violation: String?
 
-    init(seed: UInt64) {
+    /// - Parameter isReplaced: whether other primaries, with other trees, take the primary's place.
+    init(seed: UInt64, isReplaced: Bool = false) {
+        self.isReplaced = isReplaced
         random = SeededGenerator(seed: seed)
         interval = .milliseconds([200, 2000, 10_000].randomElement(using: &random) ?? 0)
         timeout = .milliseconds(Int.random(in: 500...5000, using: &random))
@@ -86,15 +114,23 @@ struct ReplicatorSimulation {
         primary = Primary(
             size: UInt64.random(in: 0...60 * batchMax, using: &random),
             isWaiting: Bool.random(using: &random), batchMax: batchMax,
-            isBatchConstant: Int.random(in: 0..<4, using: &random) > 0)
+            isBatchConstant: Int.random(in: 0..<4, using: &random) > 0,
+            // One leaf in an answer, and one answer on a connection: nothing shows what follows what.
+            isClosing: batchMax > 1 && Int.random(in: 0..<4, using: &random) == 0)
         schedule(.start, after: .zero)
         schedule(.leaves, after: .zero)
         schedule(.weather, after: .zero)
         schedule(.primaryRestart, after: .seconds(5))
         schedule(.crash, after: .seconds(8))
+        if isReplaced { schedule(.replacement, after: milliseconds(1...20_000)) }
     }
 
     var isHalted: Bool { process?.replicator.isHalted ?? false }
+    /// Whether what is stored is the beginning of the primary's tree.
+    var isOfPrimary: Bool {
+        guard let last = storedCount.lastIndex else { return true }
+        return last < primary.size && primary.tree.number(at: last) == storedTree
+    }
     var isCaughtUp: Bool { storedCount == primary.size && process?.replicator.isAtEnd == true }
 
     // MARK: Time
@@ -122,14 +158,27 @@ struct ReplicatorSimulation {
     mutating func calmDown() {
         isCalm = true
         manner = .good
+        for number in oldPrimaries.keys.sorted() {
+            oldPrimaries[number] = nil
+            dropHeld(by: number)
+        }
     }
 
-    /// From now on there is another primary, which has `size` leaves, from `fork` on other ones.
-    mutating func replacePrimary(size: UInt64, fork: UInt64) {
-        calmDown()
+    /// From now on there is another primary, which has `size` leaves, from `fork` on other ones. The
+    /// old one is no more, unless it stays for those that have a connection to it.
+    mutating func replacePrimary(size: UInt64, fork: UInt64?, isOldThere: Bool = false) {
+        let old = primary
         primary.size = size
-        primary.fork = fork
-        restartPrimary()
+        if let fork {
+            primary.tree = old.tree.forked(at: fork, number: UInt8(trees.count))
+            trees.append(primary.tree)
+        }
+        primary.processNumber += 1
+        if isOldThere {
+            oldPrimaries[old.processNumber] = old
+        } else {
+            dropHeld(by: old.processNumber)
+        }
     }
 
     private mutating func handle(_ event: Event) {
@@ -139,6 +188,7 @@ struct ReplicatorSimulation {
         case .primaryRestart:
             if !isCalm { restartPrimary() }
             schedule(.primaryRestart, after: milliseconds(1...40_000))
+        case .replacement: replacement()
         case .crash: crash()
         case .start: start()
         case .wake: break
@@ -159,7 +209,8 @@ struct ReplicatorSimulation {
         guard !isCalm else { return }
         let isBurst = Int.random(in: 0..<50, using: &random) == 0
         primary.size += UInt64.random(in: 1...(isBurst ? 30 * primary.batchMax : 5), using: &random)
-        for number in held.keys.sorted() { release(number) }
+        for (number, entry) in held.sorted(by: { $0.key < $1.key })
+        where entry.primary == primary.processNumber { release(number) }
         // Now many, now few.
         let isBusy = Int(now.offset / .seconds(10)) % 2 == 0
         schedule(.leaves, after: milliseconds(1...(isBusy ? 200 : 10_000)))
@@ -175,8 +226,25 @@ struct ReplicatorSimulation {
 
     /// Held requests end with it, and so does every connection.
     private mutating func restartPrimary() {
+        dropHeld(by: primary.processNumber)
         primary.processNumber += 1
-        for number in held.keys.sorted() {
+    }
+
+    /// A little shorter or longer than what is here, and different from about there on, if at all.
+    private mutating func replacement() {
+        if !isCalm, trees.count < 200 {
+            let low = storedCount > 20 ? storedCount - 20 : 0
+            let place = UInt64.random(in: low...storedCount + 300, using: &random)
+            replacePrimary(
+                size: place + UInt64.random(in: 0...100, using: &random),
+                fork: Int.random(in: 0..<4, using: &random) > 0 ? place : nil,
+                isOldThere: Bool.random(using: &random))
+        }
+        schedule(.replacement, after: milliseconds(1...20_000))
+    }
+
+    private mutating func dropHeld(by primary: Int) {
+        for number in held.keys.sorted() where held[number]?.primary == primary {
             guard let entry = held.removeValue(forKey: number) else { continue }
             let isNoticed = Bool.random(using: &random)
             let answer = isNoticed ? LeafAnswer.connectionGone : .failed(reason: "reset")
@@ -199,7 +267,7 @@ struct ReplicatorSimulation {
     private mutating func start() {
         guard let size = TreeSize(storedCount) else { return }
         processNumber += 1
-        let last = storedCount > 0 ? Leaf.numbered(storedCount - 1) : nil
+        let last = storedCount.lastIndex.map { Leaf.numbered($0, of: storedTree) }
         process = Process(
             replicator: Replicator(
                 Replicator.Settings(interval: interval, timeout: .seconds(10)), size: size,
@@ -212,10 +280,17 @@ struct ReplicatorSimulation {
     private mutating func send(_ request: LeafRequest) {
         requestCount += 1
         let delay = milliseconds(1...20)
-        let connection = process?.connections[request.lane]
-        let isGone = connection.map { $0 != primary.processNumber } ?? false
-        process?.connections[request.lane] = primary.processNumber
-        if isGone { return answer(request, .connectionGone, after: delay) }
+        var connection = process?.connections[request.lane]
+        if let number = connection, number != primary.processNumber, oldPrimaries[number] == nil {
+            // It is seen before the request is sent, as a rule.
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                return answer(request, .connectionGone, after: delay)
+            }
+            connection = nil
+        }
+        if Int.random(in: 0..<20, using: &random) == 0 { connection = nil }
+        process?.inFlight[request.lane] = connection == nil
+        process?.connections[request.lane] = connection ?? primary.processNumber
         switch manner {
         case .refuses: answer(request, .failed(reason: "refused"), after: delay)
         case .closes: answer(request, .connectionGone, after: delay)
@@ -229,7 +304,8 @@ struct ReplicatorSimulation {
             answer(request, .failed(reason: "timeout"), after: timeout)
         default:
             schedule(
-                .arrival(request, at: primary.processNumber), after: delay, process: processNumber)
+                .arrival(request, at: connection ?? primary.processNumber), after: delay,
+                process: processNumber)
         }
     }
 
@@ -239,17 +315,17 @@ struct ReplicatorSimulation {
         schedule(.answer(request, answer), after: delay, process: processNumber)
     }
 
-    private mutating func arrival(_ request: LeafRequest, at process: Int) {
-        guard process == primary.processNumber else {
+    private mutating func arrival(_ request: LeafRequest, at number: Int) {
+        guard let primary = primary(number) else {
             return answer(request, .failed(reason: "reset"), after: .milliseconds(1))
         }
         let latency = manner == .slow ? milliseconds(1...1500) : milliseconds(1...60)
         if request.start == primary.size, request.waits, primary.isWaiting {
             heldNumber += 1
-            held[heldNumber] = (request, processNumber)
+            held[heldNumber] = (request, processNumber, number)
             return schedule(.waitOver(heldNumber), after: wait)
         }
-        let answer = content(of: request)
+        let answer = content(of: request, from: primary)
         if latency < timeout {
             self.answer(request, answer, after: latency)
         } else {
@@ -257,7 +333,11 @@ struct ReplicatorSimulation {
         }
     }
 
-    private mutating func content(of request: LeafRequest) -> LeafAnswer {
+    private func primary(_ number: Int) -> Primary? {
+        number == primary.processNumber ? primary : oldPrimaries[number]
+    }
+
+    private mutating func content(of request: LeafRequest, from primary: Primary) -> LeafAnswer {
         guard request.start < primary.size else {
             return request.start == primary.size
                 ? .atEnd(isWaitHonored: request.waits && primary.isWaiting)
@@ -267,23 +347,29 @@ struct ReplicatorSimulation {
             primary.isBatchConstant
             ? primary.batchMax : UInt64.random(in: 1...primary.batchMax, using: &random)
         let end = min(request.end, primary.size, request.start + batchMax)
-        return .leaves(primary.leaves(request.start..<end))
+        return .leaves((request.start..<end).map(primary.tree.leaf))
     }
 
     private mutating func release(_ number: Int) {
-        guard let entry = held.removeValue(forKey: number) else { return }
+        guard let entry = held.removeValue(forKey: number), let primary = primary(entry.primary)
+        else { return }
         schedule(
-            .answer(entry.request, content(of: entry.request)), after: milliseconds(1...5),
-            process: entry.process)
+            .answer(entry.request, content(of: entry.request, from: primary)),
+            after: milliseconds(1...5), process: entry.process)
     }
 
     // MARK: The secondary
 
     private mutating func answer(_ request: LeafRequest, _ answer: LeafAnswer) {
-        process?.inFlight.remove(request.lane)
-        if case .failed = answer { process?.connections[request.lane] = nil }
-        if case .connectionGone = answer { process?.connections[request.lane] = nil }
-        process?.replicator.answered(request, answer, now: now)
+        let isNewConnection = process?.inFlight.removeValue(forKey: request.lane) ?? false
+        let isKept =
+            switch answer {
+            case .failed, .connectionGone: false
+            default: !primary.isClosing
+            }
+        if !isKept { process?.connections[request.lane] = nil }
+        process?.replicator.answered(
+            request, answer, isNewConnection: isNewConnection, now: now)
     }
 
     private mutating func stored(isGood: Bool) {
@@ -297,10 +383,17 @@ struct ReplicatorSimulation {
         process?.replicator.appended(now: now)
     }
 
-    /// The store's content is right as long as each leaf is the one of its place.
+    /// The store's content is right as long as each leaf is one of its place, and the one before it is
+    /// the one before it in its tree.
     private mutating func store(_ leaves: [Leaf]) {
         for leaf in leaves {
             if !leaf.isNumbered(storedCount) { fail("a wrong leaf \(storedCount)") }
+            if let last = storedCount.lastIndex,
+                trees[Int(leaf.treeNumber)].number(at: last) != storedTree
+            {
+                fail("leaf \(storedCount) of another tree")
+            }
+            storedTree = leaf.treeNumber
             storedCount += 1
         }
     }
@@ -347,7 +440,7 @@ struct ReplicatorSimulation {
     }
 
     private mutating func check(_ request: LeafRequest) {
-        let isFree = process?.inFlight.insert(request.lane).inserted ?? false
+        let isFree = process?.inFlight.updateValue(false, forKey: request.lane) == nil
         if !isFree || !(0..<4).contains(request.lane) { fail("lane \(request.lane) is taken") }
         if !(1...65_536).contains(request.leafCount) { fail("asks for \(request.leafCount)") }
         if isHalted { fail("asks after a halt") }
@@ -366,4 +459,9 @@ struct ReplicatorSimulation {
         }
         if process.replicator.size.value != storedCount { fail("believes in another size") }
     }
+}
+
+extension UInt64 {
+    /// The index of the last of so many; nil when there is none.
+    fileprivate var lastIndex: UInt64? { self > 0 ? self - 1 : nil }
 }

@@ -9,10 +9,12 @@ import Testing
 @testable import LogService
 
 @Suite struct ReplicatorSimulationTests {
-    private func simulate(quick: Int, _ check: (inout ReplicatorSimulation) -> Void) {
+    private func simulate(
+        quick: Int, isReplaced: Bool = false, _ check: (inout ReplicatorSimulation) -> Void
+    ) {
         for iteration in 0..<Fuzzing.iterationCount(quick: quick) {
             let seed = Fuzzing.seed &+ UInt64(iteration)
-            var simulation = ReplicatorSimulation(seed: seed)
+            var simulation = ReplicatorSimulation(seed: seed, isReplaced: isReplaced)
             check(&simulation)
             if let violation = simulation.violation {
                 Issue.record("seed \(seed): \(violation)")
@@ -25,9 +27,10 @@ import Testing
     private func settle(_ simulation: inout ReplicatorSimulation) {
         simulation.calmDown()
         simulation.run(for: .seconds(4) + simulation.timeout + simulation.interval * 2)
-        // One answer may have no more than one leaf.
-        let missing = simulation.primary.size - simulation.storedCount
-        simulation.run(for: .milliseconds(250) * Int(missing))
+        // One answer may have no more than one leaf, and every other one only the leaf before.
+        let size = simulation.primary.size
+        let missing = size - min(size, simulation.storedCount)
+        simulation.run(for: .milliseconds(500) * Int(missing))
     }
 
     /// Whatever happens, what is stored is the primary's tree; and when it is over, all of it is, and
@@ -50,8 +53,9 @@ import Testing
             let pause = simulation.interval * 10
             simulation.run(for: pause)
             let spacing = simulation.primary.isWaiting ? simulation.wait : simulation.interval
+            // With the leaf before, and at the end.
             simulation.expect(
-                simulation.requestCount - requestCount <= Int(pause / spacing) + 3,
+                simulation.requestCount - requestCount <= 2 * Int(pause / spacing) + 6,
                 "\(simulation.requestCount - requestCount) requests in \(pause)")
             simulation.expect(
                 simulation.notices.contains { if case .caughtUp = $0 { true } else { false } },
@@ -70,8 +74,9 @@ import Testing
             let stored = simulation.storedCount
             let place = UInt64.random(in: 0..<stored, using: &simulation.random)
             let isShorter = Bool.random(using: &simulation.random)
+            simulation.calmDown()
             simulation.replacePrimary(
-                size: isShorter ? place : stored + 5000, fork: isShorter ? .max : place)
+                size: isShorter ? place : stored + 5000, fork: isShorter ? nil : place)
             simulation.run(for: .seconds(20) + (simulation.timeout + simulation.interval) * 3)
             haltCount += 1
             simulation.expect(
@@ -81,5 +86,23 @@ import Testing
             simulation.expect(simulation.requestCount == requestCount, "asks after a halt")
         }
         #expect(haltCount > 20)
+    }
+
+    /// Primaries with other trees take each other's place between any two requests, and the old ones
+    /// still answer on some connections. What is stored is the beginning of one of their trees; and it
+    /// is that of the last one, or it is said not to be.
+    @Test func manyPrimaries() {
+        var haltCount = 0
+        var replacedCount = 0
+        simulate(quick: 100, isReplaced: true) { simulation in
+            simulation.run(for: .seconds(Int.random(in: 1...100, using: &simulation.random)))
+            settle(&simulation)
+            if simulation.isHalted { haltCount += 1 }
+            if simulation.storedTree > 0 { replacedCount += 1 }
+            simulation.expect(
+                simulation.isHalted || simulation.isOfPrimary && simulation.isCaughtUp,
+                "goes on with \(simulation.storedCount) leaves, not those of the primary")
+        }
+        #expect(haltCount > 20 && haltCount < 90 && replacedCount > 20)
     }
 }

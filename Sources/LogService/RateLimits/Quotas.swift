@@ -42,6 +42,11 @@ package final class Quotas: Sendable {
         }
     }
 
+    /// See ``RateLimits/zone(of:)``.
+    package func zone(of domain: DomainName) -> DomainName {
+        state.withLock { $0.limits.zone(of: domain) }
+    }
+
     /// What the leaves of a batch are charged to, for the writer.
     ///
     /// - Parameter accounts: one for each leaf of the batch, as they stand there.

@@ -69,6 +69,15 @@ package struct RateLimits: Sendable {
         return suffixes?.registeredDomain(of: domain).map(Account.publicDomain)
     }
 
+    /// Whose name servers answer for `name`, as far as can be told without asking: its registered
+    /// domain, or its last two labels.
+    package func zone(of name: DomainName) -> DomainName {
+        if let registered = suffixes?.registeredDomain(of: name) { return registered }
+        var zone = name
+        while let parent = zone.parent, parent.parent != nil { zone = parent }
+        return zone
+    }
+
     /// How many leaves `account` may add in 24 hours; 0 for one that these limits do not have.
     package func limit(of account: Account) -> Int {
         switch account {

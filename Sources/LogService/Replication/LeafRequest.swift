@@ -26,6 +26,9 @@ package struct LeafRequest: Hashable, Sendable {
     /// Whether to ask the primary to hold it until there is a leaf (RFC 7240, Prefer: wait).
     package let waits: Bool
     let purpose: Purpose
+    /// Whether the first leaf is the one before those that are wanted: that of the primary must be
+    /// the one that is known here, and then what follows is of this tree.
+    let overlaps: Bool
     /// Tells the requests of this attempt from those before the last failure.
     let attempt: Int
 
@@ -40,4 +43,6 @@ package struct LeafRequest: Hashable, Sendable {
 
     /// The most leaves that an answer may have.
     var leafCount: UInt64 { end - start }
+    /// The index of the first leaf that is wanted.
+    var newStart: UInt64 { overlaps ? start + 1 : start }
 }

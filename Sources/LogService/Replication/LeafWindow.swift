@@ -3,8 +3,15 @@
 // Leaves on their way from the primary to the store. Several requests are out at once, their answers
 // come in any order and may be shorter than was asked for; the store takes leaves in order only.
 //
-//     start                                                    end
-//     | received | received | asked (lane 2) | received | asked (lane 0) |
+//          start                                                            end
+//     last | received | received | asked (lane 2) | received | asked (lane 0) |
+//         o---------            o---------------            o---------------
+//                    o---------                  o---------
+//
+// Two requests may reach two primaries, which have two trees. So an answer (o--) begins one leaf before
+// its piece, and that has to be the last leaf of the piece before, or the last one that was taken:
+// where pieces meet they are of one tree. An answer may come without it only when the caller knows
+// otherwise that its leaves follow on the one before.
 //
 // The last piece's length is a guess until its answer is there: nothing lies behind it.
 
@@ -16,11 +23,21 @@ struct LeafWindow: Sendable {
         /// An answer was shorter than its piece: the rest is to be asked for again.
         case wanted
         case asked(lane: Int)
-        case received([Leaf])
+        /// With the leaf before them, if that came with them.
+        case received([Leaf], after: Leaf?)
 
         var isReceived: Bool {
             if case .received = self { true } else { false }
         }
+    }
+
+    /// What became of an answer.
+    enum Receipt: Hashable {
+        /// There is no such piece any more.
+        case unasked
+        case fits
+        /// The leaf at that index is another one than in the answer that it meets.
+        case differs(at: UInt64)
     }
 
     private struct Piece {
@@ -31,11 +48,15 @@ struct LeafWindow: Sendable {
 
     /// The index of the first leaf that was not taken yet.
     private(set) var start: UInt64
+    /// The leaf before that; nil exactly at the tree's beginning.
+    private var last: Leaf?
     private var pieces: [Piece] = []
 
-    /// An empty window.
-    init(start: UInt64) {
+    /// An empty window after that leaf.
+    init(start: UInt64, after last: Leaf?) {
+        precondition((last == nil) == (start == 0))
         self.start = start
+        self.last = last
     }
 
     /// Where the next piece begins.
@@ -47,7 +68,7 @@ struct LeafWindow: Sendable {
     /// The number of leaves here.
     var receivedCount: Int {
         pieces.reduce(0) { count, piece in
-            guard case .received(let leaves) = piece.state else { return count }
+            guard case .received(let leaves, _) = piece.state else { return count }
             return count + leaves.count
         }
     }
@@ -71,22 +92,32 @@ struct LeafWindow: Sendable {
         pieces.append(Piece(start: end, end: end + count, state: .asked(lane: lane)))
     }
 
-    /// Puts in what was answered on `lane`: leaves from the start of its piece. Of more than the
-    /// piece has room for, the rest is dropped, as it is another piece's. Returns whether there was
-    /// such a piece.
-    mutating func receive(_ leaves: [Leaf], on lane: Int) -> Bool {
-        guard let index = index(of: lane) else { return false }
+    /// Puts in what was answered on `lane`: leaves from the start of its piece, and the leaf before
+    /// them, if that came with them. Of more than the piece has room for, the rest is dropped, as it
+    /// is another piece's. No leaf but the one before: the piece is given up, and all behind it.
+    mutating func receive(_ leaves: [Leaf], after previous: Leaf?, on lane: Int) -> Receipt {
+        guard let index = index(of: lane) else { return .unasked }
         let piece = pieces[index]
+        if let previous, let known = lastLeaf(before: index), previous != known {
+            return .differs(at: piece.start - 1)
+        }
+        guard !leaves.isEmpty else {
+            cut(lane: lane)
+            return .fits
+        }
         let room = piece.end - piece.start
         let isLast = index == pieces.count - 1
         let kept = isLast || leaves.count <= room ? leaves : Array(leaves.prefix(Int(room)))
         pieces[index].end = piece.start + UInt64(kept.count)
-        pieces[index].state = .received(kept)
-        if !isLast, kept.count < room {
+        pieces[index].state = .received(kept, after: previous)
+        guard !isLast else { return .fits }
+        if kept.count < room {
             let rest = Piece(start: pieces[index].end, end: piece.end, state: .wanted)
             pieces.insert(rest, at: index + 1)
+        } else if case .received(_, let shared?) = pieces[index + 1].state, shared != kept.last {
+            return .differs(at: piece.end - 1)
         }
-        return true
+        return .fits
     }
 
     /// There is nothing to be had where the piece of `lane` begins: gives it up, and all behind it.
@@ -101,7 +132,7 @@ struct LeafWindow: Sendable {
         var taken: [Leaf] = []
         var count = 0
         for piece in pieces {
-            guard case .received(let leaves) = piece.state,
+            guard case .received(let leaves, _) = piece.state,
                 taken.isEmpty || taken.count + leaves.count <= countMax
             else { break }
             if taken.isEmpty { taken = leaves } else { taken += leaves }
@@ -109,14 +140,23 @@ struct LeafWindow: Sendable {
         }
         pieces.removeFirst(count)
         start += UInt64(taken.count)
+        last = taken.last ?? last
         return taken
     }
 
-    /// Puts back what was taken last.
-    mutating func putBack(_ leaves: [Leaf]) {
+    /// Puts back what was taken last, which followed `last`.
+    mutating func putBack(_ leaves: [Leaf], after last: Leaf?) {
         let end = start
         start -= UInt64(leaves.count)
-        pieces.insert(Piece(start: start, end: end, state: .received(leaves)), at: 0)
+        self.last = last
+        pieces.insert(Piece(start: start, end: end, state: .received(leaves, after: nil)), at: 0)
+    }
+
+    /// The leaf before that piece, if it is known.
+    private func lastLeaf(before index: Int) -> Leaf? {
+        guard index > 0 else { return last }
+        guard case .received(let leaves, _) = pieces[index - 1].state else { return nil }
+        return leaves.last
     }
 
     /// Which piece is asked for on `lane`. There is one at most.

@@ -3,8 +3,8 @@
 // What a secondary asks its primary for, and when, and which leaves go to the store. A value: what
 // happened and the time go in, the next step comes out. Whoever drives it sends and stores.
 //
-//     compare   after the start, a failure or a lost connection: the primary's leaf at the place of
-//               the last one here must be that one, before anything is appended
+//     compare   after the start or a failure: the primary's leaf at the place of the last one here must
+//               be that one, before anything is appended
 //     confirm   the primary seems to have fewer leaves than there are here: is it a log at all, and
 //     recheck   does it stay with that, or was that answer another server's, or about another thing?
 //     copy      leaves from the end of what is here on. Far behind on several lanes at once, as far
@@ -14,6 +14,17 @@
 //               is nothing left to do in this process
 //
 // Whatever fails begins again with `compare`, and answers to earlier requests do not count any more.
+//
+// Between any two requests the primary may be replaced by another one, with another tree, and nothing
+// fails: a connection that was closed meanwhile is opened again unnoticed. So leaves are only taken
+// that follow, in one answer or on one connection, on the leaf before them:
+//
+//     overlap   a request begins with the leaf before those that are wanted, and so must its answer.
+//               Each shows by itself that it is of this tree, whatever the connections are
+//     at end    after an answer with that leaf alone, what follows is asked for without it, since a
+//               primary holds no other requests. It is asked for on the same lane, and its answer's
+//               leaves count if that had no new connection meanwhile; else they are asked for again,
+//               with overlap. Once it has been held, or polled, the next request overlaps again
 
 package import MerkleLog
 package import SigsumFormats
@@ -23,7 +34,7 @@ package struct Replicator<Instant: InstantProtocol>: Sendable
 where Instant: Sendable, Instant.Duration == Swift.Duration {
     /// What is to be done. Each step is told back to the replicator when it is done.
     package enum Step: Sendable {
-        /// Send a request to the primary: ``answered(_:_:now:)``.
+        /// Send a request to the primary: ``answered(_:_:isNewConnection:now:)``.
         case fetch(LeafRequest)
         /// Append the leaves, which the tree of that size does not have, in order and durably:
         /// ``appended(now:)``, ``appendRepeated(at:knownAt:)`` or ``appendPostponed(reason:now:)``.
@@ -64,6 +75,15 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         let begun: Instant
     }
 
+    /// What was seen last of the primary's tree, when nothing was missing before it.
+    struct Tip: Sendable {
+        /// The leaf before this index came on the connection that the lane has.
+        let end: UInt64
+        let lane: Int
+        /// Whether the primary gave nothing after it.
+        let isLast: Bool
+    }
+
     /// Leaves on their way to the store, taken from the window of that attempt.
     struct Appending: Sendable {
         let leaves: [Leaf]
@@ -76,8 +96,9 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     static var windowPiecesMax: Int { 64 }
     /// Answers are joined up to so many leaves for one append.
     static var appendLeavesMax: Int { 16_384 }
-    /// A primary that holds requests, and has nothing, is not asked more often than that.
-    static var heldRequestSpacing: Swift.Duration { .milliseconds(100) }
+    /// A primary that holds requests, and has nothing, is not asked more often than that, each time
+    /// with two requests.
+    static var heldRequestSpacing: Swift.Duration { .milliseconds(200) }
 
     /// Fewer are not asked for, however slow the way to the primary is.
     static var askedCountMin: UInt64 { 64 }
@@ -94,6 +115,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     var lanes: [Lane?]
     var window: LeafWindow
     var appending: Appending?
+    var tip: Tip?
 
     /// How many leaves are asked for: fewer after answers that were late.
     var askedCount = LeafRequest.leafCountMax
@@ -137,7 +159,7 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         self.size = size
         self.lastLeaf = lastLeaf
         lanes = Array(repeating: nil, count: settings.laneCount)
-        window = LeafWindow(start: size.value)
+        window = LeafWindow(start: size.value, after: lastLeaf)
         progressMark = (size, now)
     }
 
@@ -195,10 +217,8 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         if phase == .compare, appending == nil, size == .zero { beginCopying() }
         switch phase {
         case .compare, .recheck:
-            guard appending == nil, !isAsking(.compare), let last = size.lastIndex else {
-                return nil
-            }
-            return ask(last, for: .compare, on: lane, now: now)
+            guard appending == nil, !isAsking(.compare) else { return nil }
+            return ask(size.value, overlaps: true, for: .compare, on: lane, now: now)
         case .confirm:
             guard !isAsking(.confirm) else { return nil }
             return ask(0, 1, for: .confirm, on: lane, now: now)
@@ -210,18 +230,28 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     private mutating func takeCopyRequest(on lane: Int, now: Instant) -> LeafRequest? {
         if let rest = window.askAgain(on: lane) {
             return ask(
-                rest.lowerBound, UInt64(rest.count), for: .copy, on: lane, now: now)
+                rest.lowerBound, UInt64(rest.count), overlaps: true, for: .copy, on: lane, now: now)
         }
         if !window.isReceived, let request = takeSearchRequest(on: lane, now: now) {
             return request
         }
-        if mayExtend(now: now) {
-            let start = window.end
-            window.extend(by: batchCount ?? 1, on: lane)
-            return ask(
-                start, waits: hasReachedEnd && start >= knownSize, for: .copy, on: lane, now: now)
-        }
+        if mayExtend(now: now) { return extend(on: lane, now: now) }
         return takeSearchRequest(on: lane, now: now)
+    }
+
+    /// Asks for what follows on what was asked for: on `freeLane`, or where the leaf before was shown.
+    private mutating func extend(on freeLane: Int, now: Instant) -> LeafRequest {
+        let start = window.end
+        let isAtEnd = hasReachedEnd && start >= knownSize
+        var lane = freeLane
+        var overlaps = start > 0
+        if let tip, tip.end == start, isAtEnd || tip.isLast, lanes[tip.lane] == nil {
+            lane = tip.lane
+            overlaps = false
+        }
+        window.extend(by: batchCount ?? 1, on: lane)
+        return ask(
+            start, overlaps: overlaps, waits: isAtEnd && !overlaps, for: .copy, on: lane, now: now)
     }
 
     /// Comes before further copying, which it opens the other lanes for, but not before all.
@@ -240,13 +270,17 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
         return window.isReceived && isDue(pollAt, now)
     }
 
+    /// A request for leaves from `start` on, as many as may be or `count`; with the one before, if it
+    /// overlaps.
     private mutating func ask(
-        _ start: UInt64, _ count: UInt64? = nil, waits: Bool = false,
+        _ start: UInt64, _ count: UInt64? = nil, overlaps: Bool = false, waits: Bool = false,
         for purpose: LeafRequest.Purpose, on lane: Int, now: Instant
     ) -> LeafRequest {
+        let first = overlaps ? start - 1 : start
+        let end = count.map { start + $0 } ?? first + askedCount
         let request = LeafRequest(
-            lane: lane, start: start, end: start + (count ?? askedCount), waits: waits,
-            purpose: purpose, attempt: attempt, isOpen: count == nil)
+            lane: lane, start: first, end: end, waits: waits, purpose: purpose,
+            overlaps: overlaps, attempt: attempt, isOpen: count == nil)
         lanes[lane] = Lane(request: request, begun: now)
         return request
     }
@@ -260,9 +294,4 @@ where Instant: Sendable, Instant.Duration == Swift.Duration {
     private func isDue(_ time: Instant?, _ now: Instant) -> Bool {
         time.map { $0 <= now } ?? true
     }
-}
-
-extension TreeSize {
-    /// The index of the last leaf; nil when there is none.
-    fileprivate var lastIndex: UInt64? { value > 0 ? value - 1 : nil }
 }

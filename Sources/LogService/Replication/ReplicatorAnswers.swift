@@ -9,11 +9,17 @@ extension Replicator {
     // MARK: What happens
 
     /// Takes what came of a request.
-    package mutating func answered(_ request: LeafRequest, _ answer: LeafAnswer, now: Instant) {
+    ///
+    /// - Parameter isNewConnection: whether the answer came over another connection than the one to
+    ///   the last request of its lane.
+    package mutating func answered(
+        _ request: LeafRequest, _ answer: LeafAnswer, isNewConnection: Bool, now: Instant
+    ) {
         guard let lane = lanes[request.lane], lane.request == request else {
             preconditionFailure("an answer without a request")
         }
         lanes[request.lane] = nil
+        if isNewConnection, tip?.lane == request.lane { tip = nil }
         guard !isHalted, request.attempt == attempt else { return }
         switch answer {
         case .connectionGone:
@@ -31,9 +37,9 @@ extension Replicator {
             {
                 askedCount = min(2 * askedCount, LeafRequest.leafCountMax)
             }
-            received(leaves, for: request)
+            received(leaves, for: request, now: now)
         case .atEnd(let isWaitHonored):
-            atEnd(lane, isWaitHonored: isWaitHonored)
+            atEnd(lane, isWaitHonored: isWaitHonored, now: now)
         case .beyondEnd(let reason):
             beyondEnd(request, reason, now: now)
         }
@@ -65,7 +71,9 @@ extension Replicator {
     /// The store cannot take leaves for now; nothing was written. It is tried again a little later.
     package mutating func appendPostponed(reason: String, now: Instant) {
         let appending = takeAppending()
-        if appending.attempt == attempt, phase == .copy { window.putBack(appending.leaves) }
+        if appending.attempt == attempt, phase == .copy {
+            window.putBack(appending.leaves, after: lastLeaf)
+        }
         postponedCount += 1
         appendNotBefore = now.advanced(by: retryDelay(postponedCount))
         notices.append(.postponed(reason: reason, count: postponedCount))
@@ -84,36 +92,53 @@ extension Replicator {
 
     // MARK: Answers
 
-    private mutating func received(_ leaves: [Leaf], for request: LeafRequest) {
-        let end = request.start + UInt64(leaves.count)
+    private mutating func received(
+        _ leaves: [Leaf], for request: LeafRequest, now: Instant
+    ) {
         switch request.purpose {
         case .compare:
-            guard leaves.first == lastLeaf else {
-                return stop("leaf \(request.start) of the primary is another one than here")
-            }
+            guard leaves.first == lastLeaf else { return isOther(leafAt: request.start, now: now) }
             beginCopying()
-            guard leaves.count > 1 else { return }
             // As if the new ones had been asked for alone.
             window.extend(by: 1, on: request.lane)
-            copied(Array(leaves.dropFirst()), upTo: end, for: request)
+            copied(leaves, for: request, now: now)
         case .confirm: phase = .recheck
         case .copy:
-            copied(leaves, upTo: end, for: request)
+            guard request.overlaps || request.start == 0 || isAtTip(request) else {
+                return askWithOverlap(request, now: now)
+            }
+            copied(leaves, for: request, now: now)
         case .search:
             guard search != nil else { return }
-            knownSize = max(knownSize, end)
+            knownSize = max(knownSize, request.start + 1)
             search?.found(leafAt: request.start)
             endSearch()
         }
     }
 
-    private mutating func copied(_ leaves: [Leaf], upTo end: UInt64, for request: LeafRequest) {
+    private mutating func copied(_ answer: [Leaf], for request: LeafRequest, now: Instant) {
+        let previous = request.overlaps ? answer.first : nil
+        let leaves = request.overlaps ? Array(answer.dropFirst()) : answer
+        let end = request.newStart + UInt64(leaves.count)
         let receivedEnd = window.receivedEnd
-        guard window.receive(leaves, on: request.lane) else { return }
+        switch window.receive(leaves, after: previous, on: request.lane) {
+        case .unasked: return
+        case .differs(let index): return isOther(leafAt: index, now: now)
+        case .fits: break
+        }
+        if window.isReceived, window.end == end {
+            tip = Tip(end: end, lane: request.lane, isLast: leaves.isEmpty)
+        }
+        guard !leaves.isEmpty else {
+            // That it has no more there is only certain when it is asked for what follows alone.
+            if end > receivedEnd { knownSize = min(knownSize, end) }
+            return
+        }
         if window.receivedEnd > receivedEnd { useful() }
         // How many it gives at most shows where it has more.
-        let count = end - request.start
-        if request.isOpen, end < knownSize || count == request.leafCount { batchCount = count }
+        let count = UInt64(leaves.count)
+        let isFull = answer.count == request.leafCount
+        if request.overlaps, request.isOpen, end < knownSize || isFull { batchCount = count }
         knownSize = max(knownSize, end)
         search?.found(atLeast: end)
         endSearch()
@@ -125,7 +150,32 @@ extension Replicator {
         search = EndSearch(from: end, step: count)
     }
 
-    private mutating func atEnd(_ lane: Lane, isWaitHonored: Bool) {
+    /// A leaf of the primary is another one than here, or than in an answer before: then it is the
+    /// comparison with the store that decides.
+    private mutating func isOther(leafAt index: UInt64, now: Instant) {
+        if index + 1 == size.value {
+            stop("leaf \(index) of the primary is another one than here")
+        } else {
+            startOver("gives another leaf \(index) than before", now: now)
+        }
+    }
+
+    /// Whether the leaf before those that are asked for came over the same connection.
+    private func isAtTip(_ request: LeafRequest) -> Bool {
+        tip.map { $0.lane == request.lane && $0.end == request.start } ?? false
+    }
+
+    /// Drops leaves that came without the one before them, and not over its connection: they may be
+    /// another primary's. The next request for them overlaps, at once, but not again and again.
+    private mutating func askWithOverlap(_ request: LeafRequest, now: Instant) {
+        guard isExcused else {
+            return failed("gives one leaf in an answer, and one answer on a connection", now: now)
+        }
+        isExcused = false
+        window.cut(lane: request.lane)
+    }
+
+    private mutating func atEnd(_ lane: Lane, isWaitHonored: Bool, now: Instant) {
         let request = lane.request
         switch request.purpose {
         case .compare: lastLeafIsMissing()
@@ -134,7 +184,10 @@ extension Replicator {
             search?.found(exactly: request.start)
             endSearch()
         case .copy:
-            guard request.start == window.receivedEnd else { return cut(request) }
+            guard request.newStart == window.receivedEnd else { return cut(request) }
+            guard !request.overlaps else {
+                return startOver("has fewer leaves than it gave before", now: now)
+            }
             cut(request)
             useful()
             hasReachedEnd = true
@@ -143,6 +196,7 @@ extension Replicator {
             if request.waits {
                 let spacing = min(Self.heldRequestSpacing, settings.interval)
                 pollAt = lane.begun.advanced(by: isWaitHonored ? spacing : settings.interval)
+                tip = nil
             }
             noticeCaughtUp()
         }
@@ -156,7 +210,7 @@ extension Replicator {
             search?.found(atMost: request.start - 1)
             endSearch()
         case .copy:
-            guard request.start == window.receivedEnd else { return cut(request) }
+            guard request.newStart == window.receivedEnd else { return cut(request) }
             // Comparing the last leaf tells whether the primary is shorter, or only odd.
             startOver(reason, now: now)
         }
@@ -191,13 +245,14 @@ extension Replicator {
 
     mutating func beginCopying() {
         phase = .copy
-        window = LeafWindow(start: size.value)
+        window = LeafWindow(start: size.value, after: lastLeaf)
     }
 
     private mutating func restart() {
         attempt += 1
         phase = .compare
-        window = LeafWindow(start: size.value)
+        window = LeafWindow(start: size.value, after: lastLeaf)
+        tip = nil
         knownSize = 0
         batchCount = nil
         hasReachedEnd = false

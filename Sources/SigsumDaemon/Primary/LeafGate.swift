@@ -28,12 +28,18 @@ final class LeafGate: Sendable {
     }
 
     /// Decides on a new leaf of the key with `keyHash`; `then` is called within this call or later, on
-    /// any thread. A token that came along must be valid, whether it is needed or not.
+    /// any thread. A token that came along must be valid, whether it is needed or not; but nobody is
+    /// asked about one that could not help.
     func decide(
         _ keyHash: KeyHash, _ token: SubmitToken?, then: @escaping @Sendable (Decision) -> Void
     ) {
         guard let token else { return then(look(keyHash, domain: nil)) }
-        tokens.check(token) { [self] outcome in
+        tokens.check(
+            token, refusal: { [self] domain in
+                let found = quotas.look(keyHash, domain: domain, at: UnixTime.now())
+                return found == nil ? refusal(.unknownDomain) : nil
+            }
+        ) { [self] outcome in
             switch outcome {
             case .valid(let domain): then(look(keyHash, domain: domain))
             case .refused(let answer): then(.refuse(answer))

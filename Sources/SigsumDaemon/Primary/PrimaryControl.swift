@@ -26,7 +26,7 @@ import TileStore
 import Transport
 
 /// Has tree heads signed, cosigned and published; an actor on the control reactor.
-actor PrimaryControl {
+actor PrimaryControl: ControlActor {
     nonisolated let reactor: Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         // The actor keeps its reactor alive.
@@ -59,12 +59,13 @@ actor PrimaryControl {
     private let clients: [WitnessClient]
     private let reader: StoreReader
     private var hasher = TreeHasher()
-    private var timer: Timer?
+    private let alarm: Alarm
 
     init(
         on reactor: Reactor, _ parts: Parts, publisher: Publisher<MonotonicInstant>
     ) throws(StoreError) {
         self.reactor = reactor
+        alarm = Alarm(on: reactor)
         self.parts = parts
         self.publisher = publisher
         logger = Logger(label: "publish")
@@ -102,15 +103,9 @@ actor PrimaryControl {
     nonisolated func stop() {
         perform { control in
             control.publisher.halt()
-            control.setTimer(nil)
+            control.arrange(nil)
             for client in control.clients { client.close() }
         }
-    }
-
-    private nonisolated func perform(
-        _ action: @escaping @Sendable (isolated PrimaryControl) -> Void
-    ) {
-        reactor.post { self.assumeIsolated(action) }
     }
 
     // MARK: Steps
@@ -124,21 +119,13 @@ actor PrimaryControl {
             case .sign: Task { await sign() }
             case .ask(let request): ask(request)
             case .record(let published): Task { await record(published) }
-            case .wait(let deadline): return setTimer(deadline)
+            case .wait(let deadline): return arrange(deadline)
             }
         }
     }
 
-    private func setTimer(_ deadline: MonotonicInstant?) {
-        if let timer { reactor.cancel(timer) }
-        timer = deadline.map { deadline in
-            reactor.schedule(at: deadline) { [self] in
-                assumeIsolated { control in
-                    control.timer = nil
-                    control.advance()
-                }
-            }
-        }
+    private func arrange(_ deadline: MonotonicInstant?) {
+        alarm.set(deadline) { [self] in assumeIsolated { $0.advance() } }
     }
 
     private func sign() async {

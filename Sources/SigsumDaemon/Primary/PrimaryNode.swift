@@ -207,6 +207,7 @@ private final class PrimaryNode: RoleWork {
     func stop() {
         publishing.stop()
         replication.stop()
+        rateLimiting?.endLookUps()
     }
 
     func releaseAll() {

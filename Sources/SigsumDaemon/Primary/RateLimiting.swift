@@ -41,11 +41,11 @@ final class RateLimiting: Sendable {
         ) { metrics.lookUps.record($0) }
         lateResolver.set(resolver)
         thread = try ThreadExecutor(name: "tokens")
+        let quotas = Quotas(limits, table: try Self.table(of: store))
         let tokens = TokenChecker(
-            logKey: logKey, resolver: resolver, thread: thread, metrics: metrics)
-        gate = LeafGate(
-            quotas: Quotas(limits, table: try Self.table(of: store)), tokens: tokens,
-            metrics: metrics)
+            logKey: logKey, resolver: resolver, thread: thread, metrics: metrics,
+            zone: quotas.zone)
+        gate = LeafGate(quotas: quotas, tokens: tokens, metrics: metrics)
         self.metrics = metrics
     }
 
@@ -70,11 +70,11 @@ final class RateLimiting: Sendable {
         }
     }
 
-    /// Ends look-ups, and the thread.
-    func stop() {
-        resolver.stop()
-        thread.stop()
-    }
+    /// Ends look-ups, as the process is about to end: who waits for one is answered.
+    func endLookUps() { resolver.stop() }
+
+    /// Ends the thread.
+    func stop() { thread.stop() }
 }
 
 extension LookUpCounts {

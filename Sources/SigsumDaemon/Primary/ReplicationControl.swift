@@ -19,7 +19,7 @@ import TileStore
 import Transport
 
 /// Follows what the secondaries hold; an actor on the control reactor.
-actor ReplicationControl {
+actor ReplicationControl: ControlActor {
     /// How long a leaf's first request waits for the secondaries after its commit.
     private static let replicationWait = Duration.milliseconds(100)
     /// The most requests that wait so; one more is answered at once.
@@ -53,12 +53,13 @@ actor ReplicationControl {
     private var waiters = HeldSubmissions<MonotonicInstant, SubmissionWaiter>(
         countMax: waitersMax)
     private var announcedSize: TreeSize
-    private var timer: Timer?
+    private let alarm: Alarm
 
     init(
         on reactor: Reactor, _ parts: Parts, replication: Replication<MonotonicInstant>
     ) throws(StoreError) {
         self.reactor = reactor
+        alarm = Alarm(on: reactor)
         self.parts = parts
         self.replication = replication
         logger = Logger(label: "replication")
@@ -100,12 +101,6 @@ actor ReplicationControl {
         }
     }
 
-    private nonisolated func perform(
-        _ action: @escaping @Sendable (isolated ReplicationControl) -> Void
-    ) {
-        reactor.post { self.assumeIsolated(action) }
-    }
-
     // MARK: Steps
 
     private func hold(_ waiting: [CommittedWaiter], now: MonotonicInstant) {
@@ -134,7 +129,11 @@ actor ReplicationControl {
         announce()
         parts.intake.answer(waiters.takeExpired(at: now))
         if let next = waiters.nextDeadline { deadline = min(deadline ?? next, next) }
-        setTimer(deadline)
+        arrange(deadline)
+    }
+
+    private func arrange(_ deadline: MonotonicInstant?) {
+        alarm.set(deadline) { [self] in assumeIsolated { $0.advance() } }
     }
 
     private func announce() {
@@ -155,18 +154,6 @@ actor ReplicationControl {
                 let metrics = control.parts.metrics.secondaries[request.secondary]
                 metrics.treeSize.set(control.replication.heldSize(request.secondary).value)
                 control.advance()
-            }
-        }
-    }
-
-    private func setTimer(_ deadline: MonotonicInstant?) {
-        if let timer { reactor.cancel(timer) }
-        timer = deadline.map { deadline in
-            reactor.schedule(at: deadline) { [self] in
-                assumeIsolated { control in
-                    control.timer = nil
-                    control.advance()
-                }
             }
         }
     }

@@ -27,20 +27,30 @@ final class TokenChecker: Sendable {
     /// many keys as are looked at.
     static let verifyingCountMax = 1_024
 
+    /// The most domains of one zone that are looked up at a time.
+    static let zoneCountMax = 8
+
     private let logKey: PublicKey
+    /// Tokens that wait for name servers, by zone and domain.
+    private let asking = Mutex<[DomainName: [DomainName: Int]]>([:])
     private let resolver: TXTResolver
     private let metrics: RateLimitMetrics
     private let thread: ThreadExecutor
+    private let zone: @Sendable (DomainName) -> DomainName
     private let verifyingCount = Atomic<Int>(0)
     private let logger = Logger(label: "rate-limit")
 
     /// - Parameters:
     ///   - logKey: what tokens for this log are made over.
     ///   - thread: where tokens are verified.
+    ///   - zone: whose name servers are asked for a domain. They may be slow on purpose, so those of
+    ///     one zone keep a part of the resolver busy at most.
     init(
         logKey: PublicKey, resolver: TXTResolver, thread: ThreadExecutor,
-        metrics: RateLimitMetrics
+        metrics: RateLimitMetrics,
+        zone: @escaping @Sendable (DomainName) -> DomainName = { $0 }
     ) {
+        self.zone = zone
         self.logKey = logKey
         self.resolver = resolver
         self.thread = thread
@@ -48,19 +58,51 @@ final class TokenChecker: Sendable {
     }
 
     /// Finds out what `token` is worth and tells `then`, within this call or later, on any thread.
-    func check(_ token: SubmitToken, then: @escaping @Sendable (Outcome) -> Void) {
+    ///
+    /// - Parameter refusal: the answer to tokens of a domain that are worth nothing whoever made
+    ///   them; name servers are not asked then.
+    func check(
+        _ token: SubmitToken, refusal: (DomainName) -> AddLeafAnswer? = { _ in nil },
+        then: @escaping @Sendable (Outcome) -> Void
+    ) {
         let domain: DomainName
         do throws(FormatError) {
             domain = try DomainName(parsing: token.domain.span)
         } catch {
             return then(refused(.domain))
         }
+        if let answer = refusal(domain) { return then(.refused(answer)) }
+        let zone = zone(domain)
+        guard begin(domain, in: zone) else {
+            return then(unchecked(.unavailable(.tokensOverloaded)))
+        }
         lookUp("_sigsum_v1", domain) { [self] answer in
             // Only where that name has no records: a domain that moves on leaves the old one behind.
             guard case .nonexistent = answer else {
+                end(domain, in: zone)
                 return judge(token, domain, answer, then: then)
             }
-            lookUp("_sigsum_v0", domain) { self.judge(token, domain, $0, then: then) }
+            lookUp("_sigsum_v0", domain) { answer in
+                self.end(domain, in: zone)
+                self.judge(token, domain, answer, then: then)
+            }
+        }
+    }
+
+    private func begin(_ domain: DomainName, in zone: DomainName) -> Bool {
+        asking.withLock { asking in
+            let isAsked = asking[zone]?[domain] != nil
+            guard isAsked || asking[zone]?.count ?? 0 < Self.zoneCountMax else { return false }
+            asking[zone, default: [:]][domain, default: 0] += 1
+            return true
+        }
+    }
+
+    private func end(_ domain: DomainName, in zone: DomainName) {
+        asking.withLock { asking in
+            let count = (asking[zone]?[domain] ?? 1) - 1
+            asking[zone]?[domain] = count > 0 ? count : nil
+            if asking[zone]?.isEmpty == true { asking[zone] = nil }
         }
     }
 

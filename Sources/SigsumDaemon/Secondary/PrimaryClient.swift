@@ -40,9 +40,13 @@ final class PrimaryClient {
         }
     }
 
-    /// Sends a request and hands what came of it to `handle`, on the reactor. No other request of its
-    /// lane may be on its way.
-    func fetch(_ request: LeafRequest, then handle: @escaping (LeafAnswer) -> Void) {
+    /// Sends a request and hands what came of it to `handle`, on the reactor, and whether that came
+    /// over another connection than what came before on its lane. No other request of that lane may be
+    /// on its way.
+    func fetch(
+        _ request: LeafRequest,
+        then handle: @escaping (_ answer: LeafAnswer, _ isNewConnection: Bool) -> Void
+    ) {
         let message =
             request.waits
             ? ClientRequest(
@@ -56,10 +60,11 @@ final class PrimaryClient {
                 handle(
                     LeafAnswer(
                         status: response.statusCode, body: response.body.span,
-                        isWaitHonored: response.isWaitHonored, to: request))
+                        isWaitHonored: response.isWaitHonored, to: request),
+                    response.isFirstOnConnection)
             case .failure(let error):
                 metrics.recordRequest(status: nil)
-                handle(LeafAnswer(error))
+                handle(LeafAnswer(error), false)
             }
         }
     }

@@ -11,7 +11,7 @@ import SigsumFormats
 import TileStore
 
 /// Copies the primary's tree; an actor on the control reactor.
-actor SecondaryControl {
+actor SecondaryControl: ControlActor {
     /// How often an operator hears how far a long copy is.
     private static let progressInterval = Duration.seconds(5)
 
@@ -28,8 +28,8 @@ actor SecondaryControl {
     private let announce: @Sendable (TreeSize) -> Void
     private let logger = Logger(label: "replication")
     private var replicator: Replicator<MonotonicInstant>
-    private var timer: Timer?
-    private var progressTimer: Timer?
+    private let alarm: Alarm
+    private let progressAlarm: Alarm
 
     /// - Parameter announce: tells whoever waits for it that the tree has so many leaves.
     init(
@@ -38,6 +38,8 @@ actor SecondaryControl {
         announce: @escaping @Sendable (TreeSize) -> Void
     ) {
         self.reactor = reactor
+        alarm = Alarm(on: reactor)
+        progressAlarm = Alarm(on: reactor)
         self.replicator = replicator
         self.writer = writer
         self.client = client
@@ -60,16 +62,10 @@ actor SecondaryControl {
     nonisolated func stop() {
         perform { control in
             control.replicator.halt()
-            control.setTimer(nil)
-            if let timer = control.progressTimer { control.reactor.cancel(timer) }
+            control.arrange(nil)
+            control.progressAlarm.set(nil) {}
             control.client.close()
         }
-    }
-
-    private nonisolated func perform(
-        _ action: @escaping @Sendable (isolated SecondaryControl) -> Void
-    ) {
-        reactor.post { self.assumeIsolated(action) }
     }
 
     // MARK: Steps
@@ -82,15 +78,20 @@ actor SecondaryControl {
             switch step {
             case .fetch(let request): fetch(request)
             case .append(let leaves, let size): Task { await append(leaves, at: size) }
-            case .wait(let deadline): return setTimer(deadline)
+            case .wait(let deadline): return arrange(deadline)
             }
         }
     }
 
+    private func arrange(_ deadline: MonotonicInstant?) {
+        alarm.set(deadline) { [self] in assumeIsolated { $0.advance() } }
+    }
+
     private func fetch(_ request: LeafRequest) {
-        client.fetch(request) { [self] answer in
+        client.fetch(request) { [self] answer, isNewConnection in
             assumeIsolated { control in
-                control.replicator.answered(request, answer, now: .now())
+                control.replicator.answered(
+                    request, answer, isNewConnection: isNewConnection, now: .now())
                 control.advance()
             }
         }
@@ -111,23 +112,11 @@ actor SecondaryControl {
         advance()
     }
 
-    private func setTimer(_ deadline: MonotonicInstant?) {
-        if let timer { reactor.cancel(timer) }
-        timer = deadline.map { deadline in
-            reactor.schedule(at: deadline) { [self] in
-                assumeIsolated { control in
-                    control.timer = nil
-                    control.advance()
-                }
-            }
-        }
-    }
-
     // MARK: What the operator hears
 
     private func scheduleProgress() {
         let deadline = MonotonicInstant.now().advanced(by: Self.progressInterval)
-        progressTimer = reactor.schedule(at: deadline) { [self] in
+        progressAlarm.set(deadline) { [self] in
             assumeIsolated { control in
                 control.tellProgress()
                 control.scheduleProgress()

@@ -233,7 +233,8 @@ final class ClientConnection: EventHandler {
             }
         }
         let response = ClientResponse(
-            parser.head, bytes: buffer.take(first: byteCount), body: body)
+            parser.head, bytes: buffer.take(first: byteCount), body: body,
+            isFirstOnConnection: answerCount == 0)
         finish(.success(response), isReusable: isReusable)
     }
 

@@ -11,11 +11,15 @@ package struct ClientResponse: Sendable {
     private let bytes: [UInt8]
     /// The content; chunks are put together.
     package let body: [UInt8]
+    /// Whether it is the first on its connection. The client opens a new one without a word when the
+    /// one from the request before was closed, so another server may have answered then.
+    package let isFirstOnConnection: Bool
 
-    init(_ head: ResponseHead, bytes: [UInt8], body: [UInt8]) {
+    init(_ head: ResponseHead, bytes: [UInt8], body: [UInt8], isFirstOnConnection: Bool) {
         self.head = head
         self.bytes = bytes
         self.body = body
+        self.isFirstOnConnection = isFirstOnConnection
     }
 
     /// Three digits, 200 or more.

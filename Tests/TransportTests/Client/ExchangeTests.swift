@@ -19,6 +19,31 @@ import Testing
         #expect(server.connectionCount == 1)
     }
 
+    /// Whether the connection was closed by the answer, or only after it.
+    @Test(arguments: ["Connection: close\r\n", ""])
+    func anAnswerSaysWhetherItIsTheFirstOnItsConnection(field: String) throws {
+        let server = try ScriptedServer(
+            { peer in
+                for (index, field) in ["", "", field].enumerated() {
+                    _ = peer.receive()
+                    peer.send("HTTP/1.1 200 OK\r\n\(field)Content-Length: 1\r\n\r\n\(index)")
+                }
+                peer.close()
+            }, { $0.echo() })
+        let client = try TestClient(server)
+        var answers: [String?] = []
+        var first: [Bool?] = []
+        for target in ["/a", "/b", "/c", "/d", "/e"] {
+            var answer = try client.get(target)
+            // The end of the connection may be seen before the next request, or while it waits.
+            if answer.error?.isStaleConnection == true { answer = try client.get(target) }
+            answers.append(answer.text)
+            first.append(answer.isFirst)
+        }
+        #expect(answers == ["0", "1", "2", "/d", "/e"])
+        #expect(first == [true, false, false, true, false])
+    }
+
     @Test func aRequestSaysWhatItIs() throws {
         let requests = try Channel<String?>()
         let server = try ScriptedServer { peer in

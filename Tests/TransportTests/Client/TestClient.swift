@@ -19,6 +19,12 @@ extension Answer {
         return String(decoding: response.body, as: UTF8.self)
     }
 
+    /// Whether it is the first on its connection.
+    var isFirst: Bool? {
+        if case .success(let response) = self { return response.isFirstOnConnection }
+        return nil
+    }
+
     var error: HTTPClientError? {
         if case .failure(let error) = self { return error }
         return nil
