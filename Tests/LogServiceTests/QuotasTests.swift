@@ -66,6 +66,24 @@ import TileStore
         #expect(try open.account == .publicDomain(Self.name("b.com")))
     }
 
+    /// Whose name servers are asked, by the suffix list or without one.
+    @Test(
+        arguments: [
+            ("example.org", "example.org", "example.org"),
+            ("a.b.example.org", "example.org", "example.org"), ("org", "org", "org"),
+            ("a.b.example.net", "example.net", "example.net"), ("net", "net", "net"),
+            ("a.b.co.org", "b.co.org", "co.org"),
+        ])
+    func zones(name: String, zone: String, unlisted: String) throws {
+        let listed = try RateLimitFile(parsing: Array("public list 1".utf8).span)
+        let limits = try RateLimits(listed, allowsTestDomain: false) { _ throws(FormatError) in
+            try PublicSuffixList(parsing: Array("org\nco.org\n".utf8).span)
+        }
+        #expect(try limits.zone(of: Self.name(name)).ascii == zone)
+        let quotas = try Self.quotas("domain example.org 1")
+        #expect(try quotas.zone(of: Self.name(name)).ascii == unlisted)
+    }
+
     /// A batch may have more leaves of an account than there is room for.
     @Test func theBatchThatUsesItUp() throws {
         let quotas = try Self.quotas()

@@ -35,7 +35,8 @@ final class LeafGate: Sendable {
     ) {
         guard let token else { return then(look(keyHash, domain: nil)) }
         tokens.check(
-            token, refusal: { [self] domain in
+            token,
+            refusal: { [self] domain in
                 let found = quotas.look(keyHash, domain: domain, at: UnixTime.now())
                 return found == nil ? refusal(.unknownDomain) : nil
             }

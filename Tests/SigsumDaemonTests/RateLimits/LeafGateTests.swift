@@ -26,19 +26,20 @@ extension LeafGate.Decision: Equatable {
 @Suite final class LeafGateTests {
     private static let keyHashes = (2...5).map { key(seed: $0).publicKey.keyHash }
 
+    private let names: ScriptedNames
     private let thread: ThreadExecutor
     private let resolver: TXTResolver
     private let metrics = RateLimitMetrics { LookUpCounts() }
     private let gate: LeafGate
 
     init() throws {
-        let names = ScriptedNames([
+        names = ScriptedNames([
             "_sigsum_v1.example.org": .keys(9), "_sigsum_v1.a.example.org": .keys(9),
             "_sigsum_v1.x.example.com": .keys(9), "_sigsum_v1.example.net": .keys(9),
             "_sigsum_v1.broken.org": .failure(.unanswered),
         ])
         thread = try ThreadExecutor(name: "tokens")
-        resolver = TXTResolver(measure: { _ in }) { names.lookUp($0) }
+        resolver = TXTResolver(measure: { _ in }) { [names] in names.lookUp($0) }
         gate = LeafGate(
             quotas: Quotas(
                 try RateLimits(
@@ -101,7 +102,17 @@ extension LeafGate.Decision: Equatable {
             metrics.samples(of: "rate_limit_total") == ["over-limit": 1, "unknown-domain": 1])
         #expect(
             metrics.samples(of: "submit_tokens_total")
-                == ["valid": 5, "bad-signature": 1, "unchecked": 1, "no-key": 1, "bad-domain": 1])
+                == ["valid": 4, "bad-signature": 1, "unchecked": 1, "no-key": 1, "bad-domain": 1])
+    }
+
+    /// Nobody is asked about a token that cannot help.
+    @Test func aDomainThatMayNotSubmit() async throws {
+        let token = try SubmitToken("example.net", seed: 9)
+        #expect(await decide(Self.keyHashes[2], token) == .refuse(.overLimit(.unknownDomain)))
+        #expect(names.asked == [])
+        // A key with a limit of its own needs no token, and one that comes along must be valid.
+        #expect(await decide(Self.keyHashes[0], token) == .charge(.key(Self.keyHashes[0])))
+        #expect(names.asked == ["_sigsum_v1.example.net"])
     }
 
     /// Looking uses nothing up; what was charged shows at the next look.

@@ -41,7 +41,8 @@ private final class CheckerRig: Sendable {
 
     init(
         _ answers: [String: TXTAnswer], limits: LookUpLimits = LookUpLimits(),
-        log: PublicKey = key(seed: 1).publicKey
+        log: PublicKey = key(seed: 1).publicKey,
+        zone: @escaping @Sendable (DomainName) -> DomainName = { $0 }
     ) throws {
         let names = ScriptedNames(answers)
         self.names = names
@@ -52,7 +53,7 @@ private final class CheckerRig: Sendable {
             names.lookUp($0)
         }
         checker = TokenChecker(
-            logKey: log, resolver: resolver, thread: thread, metrics: metrics)
+            logKey: log, resolver: resolver, thread: thread, metrics: metrics, zone: zone)
     }
 
     func stop() {
@@ -296,6 +297,34 @@ struct NamesCase: CustomTestStringConvertible, Sendable {
             let last = await rig.check(token).outcome
             #expect(try last == .valid("example.org"))
         }
+    }
+
+    /// Name servers of one zone keep a few look-ups busy at most. A domain counts once, whoever asks
+    /// for it, and counts no more when it is known.
+    @Test func slowNameServersOfOneZone() async throws {
+        let limits = try RateLimits("public list 1")
+        let rig = try CheckerRig([:], zone: { limits.zone(of: $0) })
+        defer { rig.stop() }
+        let (outcomes, continuation) = AsyncStream.makeStream(of: TokenChecker.Outcome.self)
+        func begin(_ domain: String) throws {
+            rig.checker.check(try SubmitToken(domain, seed: 9)) { continuation.yield($0) }
+        }
+        rig.names.fallSilent()
+        for number in 1...TokenChecker.zoneCountMax { try begin("a\(number).example.org") }
+        let next = try SubmitToken("next.example.org", seed: 9)
+        #expect(await rig.check(next).outcome == .refused(.unavailable(.tokensOverloaded)))
+        try begin("a1.example.org")
+        try begin("a1.example.com")
+        while rig.names.asked.count <= TokenChecker.zoneCountMax { await Task.yield() }
+        rig.names.speak(releasing: TokenChecker.zoneCountMax + 1)
+        var count = 0
+        for await outcome in outcomes {
+            #expect(outcome == .fault(.noKey))
+            count += 1
+            if count == TokenChecker.zoneCountMax + 2 { break }
+        }
+        #expect(await rig.check(next).outcome == .fault(.noKey))
+        #expect(!rig.names.asked[..<count].contains("_sigsum_v1.next.example.org"))
     }
 
     /// Those who wait for a name server hear of the end, and the checker's thread can end.
