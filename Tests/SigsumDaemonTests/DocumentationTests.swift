@@ -4,6 +4,7 @@
 // documentation, NEWS and the help.
 
 import ArgumentParser
+import LogService
 import SystemPackage
 import Testing
 
@@ -43,6 +44,22 @@ struct DocumentationTests {
         _ = try SecondaryConfiguration(Self.settings(Self.example(.secondary)))
     }
 
+    @Test("The example of a rate-limit file, and that of its documentation")
+    func rateLimits() throws {
+        let file = try FileText.read(FileText.repository.appending("config-examples/rate-limits"))
+        let page = try FileText.read(FileText.repository.appending("docs/rate-limits.md"))
+        let block = try #require(page.firstMatch(of: /```text limits\n((?:.*\n)*?)```/))
+        for text in [file, String(block.output.1)] {
+            let bytes = Array(text.utf8)
+            let limits = try RateLimitFile(parsing: bytes.span)
+            #expect(limits.keys.count == 1 && limits.domains.values.max() == 500)
+            #expect(limits.publicLine?.limit == 20 && limits.publicTotal == 10_000)
+            // Where Debian has it.
+            #expect(
+                limits.publicLine?.suffixFile == "/usr/share/publicsuffix/public_suffix_list.dat")
+        }
+    }
+
     @Test(
         "An example has every key of its role, and the defaults",
         arguments: [Role.primary, .secondary])
@@ -68,7 +85,7 @@ struct DocumentationTests {
         let key = SettingKey.all[index]
         let text = try FileText.read(FileText.repository.appending("docs/configuration.md"))
         let row = text.split(separator: "\n").first {
-            $0.hasPrefix("| `\(key.name)` |") || $0.hasPrefix("| `\(key.name)` (1) |")
+            $0.hasPrefix("| `\(key.name)` |")
         }
         let cells = try #require(row).split(separator: "|").map {
             $0.drop { $0 == " " }
