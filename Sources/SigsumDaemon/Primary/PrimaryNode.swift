@@ -135,11 +135,8 @@ private final class PrimaryNode: RoleWork {
         let workers = try Workers(
             start, signer: signer, peers: peers, gate: rateLimiting?.gate, metrics: metrics)
         let board = PublicationBoard(start.shown(for: peers.policy).map(Publication.init))
-
         let prefix = configuration.server.urlPrefix.pathPrefix
-        let infoPage = InfoPage(
-            publicKey: signer.publicKey, prefix: prefix, version: Version.line
-        ).render()
+        let infoPage = InfoPage(of: signer.publicKey, prefix: prefix).render()
         let fronts = try server.fronts.indices.map { index in
             PrimaryFront(
                 on: server.fronts[index],
@@ -230,6 +227,13 @@ extension PrimaryStart {
     /// A tree that nobody has seen yet must meet its quorum before leaves are added to it.
     fileprivate func isPublished(for policy: WitnessPolicy) -> Bool {
         policy.quorum.isNone || published != nil && startup == nil
+    }
+}
+
+extension InfoPage {
+    /// The page of the log with this key.
+    fileprivate init(of publicKey: PublicKey, prefix: String) {
+        self.init(publicKey: publicKey, prefix: prefix, version: Version.line)
     }
 }
 
