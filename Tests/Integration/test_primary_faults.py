@@ -59,7 +59,9 @@ class Copying(WithScripted):
         """One leaf an answer, or everything; what was not given is asked for again."""
         for max_range, count in ((1, 40), (3, 200), (100, 5000), (512, 20_000), (65536, 40_000)):
             with self.subTest(max_range=max_range):
-                primary, node = self.follow(made_leaves(count), max_range=max_range)
+                # Ten megabytes in one answer may take a while.
+                primary, node = self.follow(
+                    made_leaves(count), max_range=max_range, timeout="20s")
                 self.assert_no_trouble(node)
                 self.assert_stopped_well(node)
                 # Nothing is fetched again and again: little more than what there is.

@@ -163,7 +163,7 @@ final class InternalNode: @unchecked Sendable {
     /// Returns when `condition` holds on the endpoint's reactor, or with an issue when it does not
     /// come to hold.
     func wait(until condition: @escaping @Sendable (InternalFront) -> Bool) async {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(300))
         while !(await look(condition)) {
             guard ContinuousClock.now < deadline else {
                 Issue.record("what was waited for does not come")
