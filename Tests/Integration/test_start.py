@@ -115,14 +115,6 @@ class CommandLine(RefusalCase):
         for option in ("trillian-rpc-server", "trillian-tree-id-file"):
             self.refused(log, option, "store-dir", words=[f"--{option}=x"])
 
-    def test_features_that_are_not_there_yet(self):
-        log = self.fresh()
-        for words, pattern in (
-            (["--rate-limit-file=r"], "rate-limit-file"),
-            (["--allow-test-domain"], "allow-test-domain"),
-        ):
-            self.refused(log, pattern, "not have this feature yet", words=words)
-
     def test_secondaries(self):
         """One option without the other, and keys that are none."""
         log = self.fresh()
