@@ -140,7 +140,7 @@ class CommandLine(RefusalCase):
             ("interval = \n", "config.toml:1"), ("[primary\n", "config.toml:1"),
             ("\ntrillian-rpc-server = 'x'\n", "config.toml:2", "store-dir"),
             ("backend = 'trillian'\n", "config.toml:1", "lmdb"),
-            ("[primary]\nrate-limit-file = 'p'\n", "rate-limit-file", "yet"),
+            ("[primary]\nrate-limit-file = 'p'\n", "rate-limit-file: p", "No such file"),
             ("[[primary.secondary]]\nurl = 'http://a'\n", "config.toml:1", "pubkey-file"),
             ("policy-file = 'p'\n", "config.toml:1", "primary"),
             ("\0", "config.toml"), ("interval = '\udcff'\n", "config.toml", "UTF-8"),
