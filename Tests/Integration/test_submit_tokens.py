@@ -96,6 +96,16 @@ class Records(TokenCase):
         for domain in ("large", "very-large"):
             self.assertEqual(names.count(f"_sigsum_v1.{domain}.example"), 2)
 
+    def test_without_a_rate_limit_file(self):
+        """Nothing is limited, and a token must be valid all the same, as log-go has it."""
+        names = self.names({"_sigsum_v1.a.example": [KEY], "_sigsum_v1.b.example": [OTHERS[0]]})
+        for log in (dns.Log(names, **self.OPTIONS), dns.LogGo(names)):
+            with self.subTest(type(log).__name__), log:
+                self.assertIn(self.status(log, "a.example"), (200, 202))
+                self.assertEqual(self.status(log, "b.example"), 400)
+                self.assertEqual(self.status(log, "c.example"), 400)
+                self.assertIn(self.post(log, OUR).status, (200, 202))
+
     def test_a_name_that_has_other_records(self):
         """No data is as good as no name."""
         names = self.names({"_sigsum_v0.a.example": [KEY]},

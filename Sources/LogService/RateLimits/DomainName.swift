@@ -74,6 +74,14 @@ package struct DomainName: Hashable, Sendable, CustomStringConvertible {
         return DomainName(unchecked: String(ascii[ascii.utf8.index(after: dot)...]))
     }
 
+    /// The name without all but its last two labels: what may be a registered domain, for want of a
+    /// public suffix list.
+    package var lastTwoLabels: DomainName {
+        var name = self
+        while let parent = name.parent, parent.parent != nil { name = parent }
+        return name
+    }
+
     /// The name `label.self`, for a label in its normal form, as `_sigsum_v1` is; nil when that is
     /// too long for a name.
     package func child(_ label: StaticString) -> DomainName? {

@@ -72,10 +72,7 @@ package struct RateLimits: Sendable {
     /// Whose name servers answer for `name`, as far as can be told without asking: its registered
     /// domain, or its last two labels.
     package func zone(of name: DomainName) -> DomainName {
-        if let registered = suffixes?.registeredDomain(of: name) { return registered }
-        var zone = name
-        while let parent = zone.parent, parent.parent != nil { zone = parent }
-        return zone
+        suffixes?.registeredDomain(of: name) ?? name.lastTwoLabels
     }
 
     /// How many leaves `account` may add in 24 hours; 0 for one that these limits do not have.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The first look at the rate limits, before a new leaf's signature is verified. What is found here is
+// The first look at a new leaf, before its signature is verified: is the submit token good that came
+// along, if one did, and what do the rate limits say, if there are any? What is found of the latter is
 // no promise: a leaf is charged by the writer, when it is added.
 
 import LogCrypto
@@ -11,17 +12,18 @@ import SigsumFormats
 final class LeafGate: Sendable {
     /// What becomes of a new leaf.
     enum Decision: Sendable {
-        /// It is to be charged to this account.
-        case charge(Account)
+        /// It is to be charged to this account; nil: nothing is limited.
+        case charge(Account?)
         /// It is not taken.
         case refuse(AddLeafAnswer)
     }
 
-    let quotas: Quotas
+    /// nil: nothing is limited.
+    let quotas: Quotas?
     private let tokens: TokenChecker
     private let metrics: RateLimitMetrics
 
-    init(quotas: Quotas, tokens: TokenChecker, metrics: RateLimitMetrics) {
+    init(quotas: Quotas?, tokens: TokenChecker, metrics: RateLimitMetrics) {
         self.quotas = quotas
         self.tokens = tokens
         self.metrics = metrics
@@ -37,6 +39,7 @@ final class LeafGate: Sendable {
         tokens.check(
             token,
             refusal: { [self] domain in
+                guard let quotas else { return nil }
                 let found = quotas.look(keyHash, domain: domain, at: UnixTime.now())
                 return found == nil ? refusal(.unknownDomain) : nil
             }
@@ -48,6 +51,9 @@ final class LeafGate: Sendable {
         }
     }
 
+    /// Whether leaves without a token pass in any case.
+    var isOpen: Bool { quotas == nil }
+
     /// Counts new leaves that were added.
     func charged(_ count: Int) { metrics.accepted.add(UInt64(count)) }
 
@@ -55,6 +61,7 @@ final class LeafGate: Sendable {
     func refusal(_ verdict: QuotaTable.Verdict) -> AddLeafAnswer { refusal(.quota(verdict)) }
 
     private func look(_ keyHash: KeyHash, domain: DomainName?) -> Decision {
+        guard let quotas else { return .charge(nil) }
         guard let found = quotas.look(keyHash, domain: domain, at: UnixTime.now()) else {
             return .refuse(refusal(domain == nil ? .unknownKey : .unknownDomain))
         }

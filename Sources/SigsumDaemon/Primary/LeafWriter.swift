@@ -26,7 +26,7 @@ actor LeafWriter {
 
     private let store: TileStore
     private let writer: StoreWriter
-    private let gate: LeafGate?
+    private let gate: LeafGate
     private let metrics: ServerMetrics
     private let onCommit: @Sendable (TreeSize, [CommittedWaiter]) -> Void
     private var spaceCheckedAt: MonotonicInstant?
@@ -34,11 +34,11 @@ actor LeafWriter {
     /// A writer on `executor`, which nothing else must use.
     ///
     /// - Parameters:
-    ///   - gate: what new leaves are charged to; nil: nothing is counted.
+    ///   - gate: knows what new leaves are charged to.
     ///   - onCommit: called on its thread after each commit with the new size, and those who wait for the
     ///     secondaries to have their leaf.
     init(
-        _ store: TileStore, executor: ThreadExecutor, gate: LeafGate?, metrics: ServerMetrics,
+        _ store: TileStore, executor: ThreadExecutor, gate: LeafGate, metrics: ServerMetrics,
         onCommit: @escaping @Sendable (TreeSize, [CommittedWaiter]) -> Void
     ) throws(StoreError) {
         self.executor = executor
@@ -118,8 +118,8 @@ actor LeafWriter {
         _ batch: [HashedLeaf], _ accounts: [Account?]
     ) -> (places: [AppendedLeaf], refusals: [Int: AddLeafAnswer]) {
         do throws(StoreError) {
-            guard let gate else { return (try writer.append(batch), [:]) }
-            var ledger = gate.quotas.ledger(for: accounts, at: UnixTime.now())
+            guard let quotas = gate.quotas else { return (try writer.append(batch), [:]) }
+            var ledger = quotas.ledger(for: accounts, at: UnixTime.now())
             let places = try writer.append(batch, charging: &ledger)
             gate.charged(places.count { if case .added = $0 { true } else { false } })
             return (places, ledger.refusals.mapValues(gate.refusal))

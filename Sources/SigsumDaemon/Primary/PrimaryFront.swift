@@ -24,7 +24,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     private let reactor: Reactor
     private let answers: PrimaryAnswers
     private let intake: LeafIntake
-    private let gate: LeafGate?
+    private let gate: LeafGate
     private let requestMetrics: RequestMetrics
     private let metrics: LogMetrics
     private let addLeafWait: Duration
@@ -34,10 +34,10 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     private var timer: Timer?
 
     /// - Parameters:
-    ///   - gate: what new leaves have to pass; nil: nothing is limited.
+    ///   - gate: what new leaves have to pass.
     ///   - addLeafWait: how long a repeated add-leaf is held for its publication.
     init(
-        on reactor: Reactor, answers: PrimaryAnswers, intake: LeafIntake, gate: LeafGate?,
+        on reactor: Reactor, answers: PrimaryAnswers, intake: LeafIntake, gate: LeafGate,
         requestMetrics: RequestMetrics, metrics: LogMetrics, addLeafWait: Duration
     ) {
         self.reactor = reactor
@@ -108,7 +108,7 @@ final class PrimaryFront: RequestHandler, @unchecked Sendable {
     private func submit(
         _ submission: Submission, _ token: SubmitToken?, finishedCount: Int
     ) -> Bool {
-        guard let gate else {
+        guard token != nil || !gate.isOpen else {
             let outcome = submit(submission, account: nil, finishedCount: finishedCount)
             return settle(submission, outcome)
         }

@@ -46,13 +46,9 @@ func runPrimary(_ configuration: PrimaryConfiguration) throws {
         "store \(start.store.folder), last signed tree of \(start.lastSigned.treeHead.size) leaves")
     secondaries.describe(to: logger)
     sockets.describe(to: logger)
-    var rateLimiting: RateLimiting?
-    if let source, let limits {
-        logger.info("rate limits: \(source.file)")
-        rateLimiting = try RateLimiting(
-            source, limits, store: start.store, logKey: key.signer.publicKey,
-            timeout: server.timeout)
-    }
+    let rateLimiting = try RateLimiting(
+        source, limits, store: start.store, logKey: key.signer.publicKey, timeout: server.timeout)
+    if let source { logger.info("rate limits: \(source.file)") }
     let node = try PrimaryNode(
         configuration, start: start, signer: key.signer,
         peers: Peers(policy: policy, secondaries: secondaries, tls: tls),
@@ -82,7 +78,7 @@ private struct Workers {
     let onCommit: Late<@Sendable (TreeSize, [CommittedWaiter]) -> Void>
 
     init(
-        _ start: PrimaryStart, signer: any TreeHeadSigner, peers: Peers, gate: LeafGate?,
+        _ start: PrimaryStart, signer: any TreeHeadSigner, peers: Peers, gate: LeafGate,
         metrics: LogMetrics
     ) throws {
         writerThread = try ThreadExecutor(name: "writer")
@@ -115,7 +111,7 @@ private struct Workers {
 private final class PrimaryNode: RoleWork {
     private let server: ServerNode
     private let workers: Workers
-    private let rateLimiting: RateLimiting?
+    private let rateLimiting: RateLimiting
     private let fronts: [PrimaryFront]
     private let internalFront: InternalFront
     private let publishing: PrimaryControl
@@ -123,7 +119,7 @@ private final class PrimaryNode: RoleWork {
 
     init(
         _ configuration: PrimaryConfiguration, start: PrimaryStart, signer: any TreeHeadSigner,
-        peers: Peers, rateLimiting: RateLimiting?, on sockets: ServerSockets
+        peers: Peers, rateLimiting: RateLimiting, on sockets: ServerSockets
     ) throws {
         let frontCount = sockets.external.count
         let server = try ServerNode(frontCount: frontCount, logger: Logger(label: "primary"))
@@ -131,9 +127,9 @@ private final class PrimaryNode: RoleWork {
             requestMetricsCount: frontCount + 1,
             secondaryNames: peers.secondaries.all.map { "\($0.url)" },
             policy: PolicyMetrics(witnessNames: peers.policy.endpoints.map(\.witness.name)),
-            rateLimits: rateLimiting?.metrics, connections: server.connectionCounts)
+            rateLimits: rateLimiting.metrics, connections: server.connectionCounts)
         let workers = try Workers(
-            start, signer: signer, peers: peers, gate: rateLimiting?.gate, metrics: metrics)
+            start, signer: signer, peers: peers, gate: rateLimiting.gate, metrics: metrics)
         let board = PublicationBoard(start.shown(for: peers.policy).map(Publication.init))
         let prefix = configuration.server.urlPrefix.pathPrefix
         let infoPage = InfoPage(of: signer.publicKey, prefix: prefix).render()
@@ -143,7 +139,7 @@ private final class PrimaryNode: RoleWork {
                 answers: try PrimaryAnswers(
                     routes: .external(prefix: prefix), board: board, store: start.store,
                     leafCountMax: configuration.maxRange, infoPage: infoPage),
-                intake: workers.intake, gate: rateLimiting?.gate,
+                intake: workers.intake, gate: rateLimiting.gate,
                 requestMetrics: metrics.server.requests[index], metrics: metrics,
                 addLeafWait: configuration.addLeafWait)
         }
@@ -195,7 +191,7 @@ private final class PrimaryNode: RoleWork {
     /// Serves until a signal says to stop, and returns when everything has ended.
     func run(reopeningLog logDestination: LogDestination) throws {
         try server.run(self, reopeningLog: logDestination)
-        rateLimiting?.stop()
+        rateLimiting.stop()
         workers.stop()
     }
 
@@ -207,7 +203,7 @@ private final class PrimaryNode: RoleWork {
     func stop() {
         publishing.stop()
         replication.stop()
-        rateLimiting?.endLookUps()
+        rateLimiting.endLookUps()
     }
 
     func releaseAll() {
@@ -215,7 +211,7 @@ private final class PrimaryNode: RoleWork {
         internalFront.releaseAll()
     }
 
-    func reload() { rateLimiting?.reload() }
+    func reload() { rateLimiting.reload() }
 }
 
 extension PrimaryStart {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The rate limits of a running primary: what they were read from, what was counted, and the threads
-// that submit tokens are looked into on.
+// Who may submit to a running primary: submit tokens, with the threads that they are looked into on,
+// and the rate limits, if there are any: what they were read from, and what was counted.
 
 import LogCrypto
 import LogService
@@ -11,26 +11,28 @@ import SigsumFormats
 import TileStore
 import Transport
 
-/// Rate limits and all that they need. There is none of it where nothing is limited.
+/// Rate limits, submit tokens, and all that they need.
 final class RateLimiting: Sendable {
     /// What new leaves have to pass.
     let gate: LeafGate
     /// What is counted of it.
     let metrics: RateLimitMetrics
-    private let source: RateLimitSource
+    /// nil: nothing is limited.
+    private let source: RateLimitSource?
     private let resolver: TXTResolver
     /// Verifies tokens; and reads files, when they have changed.
     private let thread: ThreadExecutor
     private let logger = Logger(label: "rate-limit")
 
-    /// Goes on with what `store` has counted.
+    /// Limits go on with what `store` has counted.
     ///
     /// - Parameters:
+    ///   - source: nil: nothing is limited, and tokens are looked into all the same.
     ///   - limits: what `source` says.
     ///   - logKey: what submit tokens for this log are made over.
     ///   - timeout: how long a look-up may take.
     init(
-        _ source: RateLimitSource, _ limits: RateLimits, store: TileStore, logKey: PublicKey,
+        _ source: RateLimitSource?, _ limits: RateLimits?, store: TileStore, logKey: PublicKey,
         timeout: Duration
     ) throws {
         self.source = source
@@ -41,10 +43,14 @@ final class RateLimiting: Sendable {
         ) { metrics.lookUps.record($0) }
         lateResolver.set(resolver)
         thread = try ThreadExecutor(name: "tokens")
-        let quotas = Quotas(limits, table: try Self.table(of: store))
+        var quotas: Quotas?
+        if let limits { quotas = Quotas(limits, table: try Self.table(of: store)) }
+        let zone = { @Sendable [quotas] (domain: DomainName) -> DomainName in
+            quotas?.zone(of: domain) ?? domain.lastTwoLabels
+        }
         let tokens = TokenChecker(
             logKey: logKey, resolver: resolver, thread: thread, metrics: metrics,
-            zone: quotas.zone)
+            zone: zone)
         gate = LeafGate(quotas: quotas, tokens: tokens, metrics: metrics)
         self.metrics = metrics
     }
@@ -60,9 +66,10 @@ final class RateLimiting: Sendable {
     /// Reads the files again, from any thread. What was counted goes on to count; files that are
     /// wrong change nothing.
     func reload() {
+        guard let source else { return }
         thread.post { [self] in
             do throws(ConfigurationError) {
-                gate.quotas.replace(try source.load())
+                gate.quotas?.replace(try source.load())
                 logger.info("rate limits read again: \(source.file)")
             } catch {
                 logger.error("\(error); the rate limits stay as they were")

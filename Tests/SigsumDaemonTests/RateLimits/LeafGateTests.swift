@@ -119,7 +119,7 @@ extension LeafGate.Decision: Equatable {
     @Test func lookingAndCharging() async throws {
         let account = Account.key(Self.keyHashes[0])
         for _ in 0..<5 { #expect(await decide(Self.keyHashes[0], nil) == .charge(account)) }
-        var ledger = gate.quotas.ledger(for: [account, account], at: UnixTime.now())
+        var ledger = try #require(gate.quotas).ledger(for: [account, account], at: UnixTime.now())
         let charged = [ledger.charge(0), ledger.charge(1)]
         #expect(charged == [true, false])
         gate.charged(1)

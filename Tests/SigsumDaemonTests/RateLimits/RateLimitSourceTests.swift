@@ -164,7 +164,7 @@ import TileStore
 
     /// The verdict on a new leaf of the key; nil when it is nobody's.
     private func verdict(_ limiting: RateLimiting) -> QuotaTable.Verdict? {
-        limiting.gate.quotas.look(Self.keyHash, domain: nil, at: UnixTime.now())?.verdict
+        limiting.gate.quotas?.look(Self.keyHash, domain: nil, at: UnixTime.now())?.verdict
     }
 
     @Test func whatWasCountedGoesOn() throws {
