@@ -161,7 +161,7 @@ class Polling(WithScripted):
         primary.wait_for_requests(asked + 9)
         polls = primary.requests[asked:asked + 9]
         self.assertGreaterEqual(polls[-1].came - polls[0].came, 0.3)
-        self.assertEqual({request.body.start for request in polls}, {9, 10})
+        self.assertLessEqual({9, 10}, {request.body.start for request in polls})
         primary.set_leaves(leaves)
         self.assert_has(node, leaves)
 

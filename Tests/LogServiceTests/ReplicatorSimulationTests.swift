@@ -93,16 +93,19 @@ import Testing
     /// is that of the last one, or it is said not to be.
     @Test func manyPrimaries() {
         var haltCount = 0
-        var replacedCount = 0
+        var followedCount = 0
         simulate(quick: 100, isReplaced: true) { simulation in
             simulation.run(for: .seconds(Int.random(in: 1...100, using: &simulation.random)))
             settle(&simulation)
-            if simulation.isHalted { haltCount += 1 }
-            if simulation.storedTree > 0 { replacedCount += 1 }
             simulation.expect(
                 simulation.isHalted || simulation.isOfPrimary && simulation.isCaughtUp,
                 "goes on with \(simulation.storedCount) leaves, not those of the primary")
+            if simulation.isHalted {
+                haltCount += 1
+            } else if simulation.storedTree > 0 {
+                followedCount += 1
+            }
         }
-        #expect(haltCount > 20 && haltCount < 90 && replacedCount > 20)
+        #expect(haltCount > 10 && followedCount > 10)
     }
 }
