@@ -76,7 +76,8 @@ class Metrics(unittest.TestCase):
         """docs/metrics.md has a row for every metric of a primary, with its type, and no other."""
         sections = (harness.ROOT / "docs/metrics.md").read_text().split("\n## ")
         page = "\n".join(section for section in sections
-                         if section.startswith(("Every node\n", "A primary\n")))
+                         if section.startswith(("Every node\n", "A primary\n",
+                                                "Rate limits and submit tokens\n")))
         rows = re.findall(r"^\| `(\w+)(?:\{[\w,]*\})?` \| (\w+) \|", page, re.MULTILINE)
         with harness.Log() as log:
             page = log.get("/metrics", internal=True).body.decode()

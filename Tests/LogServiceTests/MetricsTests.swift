@@ -255,7 +255,7 @@ import Testing
         }
         for (page, headings) in [
             (Page.idlePrimary, ["A primary"]), (.idleSecondary, ["A secondary"]),
-            (.limitedPrimary, ["A primary", "A primary with rate limits"]),
+            (.limitedPrimary, ["A primary", "Rate limits and submit tokens"]),
         ] {
             let prefix = "# TYPE sigsum_log_"
             let families = Self.lines(of: page.bytes).filter { $0.hasPrefix(prefix) }
