@@ -301,6 +301,11 @@ class Devices(SecondaryCase):
         node.wait_until_size(400)
         self.assertEqual(node.leaves(), leaves)
         self.assertEqual(len(self.lines(node, r"\[(WARN|ERRO|FATA)\]")), 1)
+        # Others use the disk, too, also while there is nothing to copy.
+        free_bytes = self.value(node, "store_free_bytes")
+        with open(ballast, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 1 << 20)
+        self.until(lambda: self.value(node, "store_free_bytes") <= free_bytes - (1 << 20))
         self.assertEqual(node.stop(), 0)
 
     def test_writes_that_fail(self):

@@ -45,13 +45,17 @@ actor ReplicaWriter {
         metrics.freeBytes.set(try store.freeByteCount())
     }
 
+    /// Looks at the free space, which others use as well. Ends the process when the store fails.
+    func checkSpace() {
+        do throws(StoreError) { try measureSpace() } catch { Fatal.end("\(error)") }
+    }
+
     /// Commits `leaves`, which follow the first `size`. Ends the process when the store fails.
     func append(_ leaves: [Leaf], at size: TreeSize) -> Outcome {
         let begun = MonotonicInstant.now()
         precondition(size == writer.treeHead.size, "leaves that do not follow")
         do throws(StoreError) {
-            let freeBytes = try store.freeByteCount()
-            metrics.freeBytes.set(freeBytes)
+            let freeBytes = try measureSpace()
             guard freeBytes >= LeafWriter.freeBytesMin else {
                 return .noSpace(freeBytes: freeBytes)
             }
@@ -67,5 +71,12 @@ actor ReplicaWriter {
         metrics.committedLeaves.add(UInt64(leaves.count))
         metrics.committedSize.set(writer.treeHead.size.value)
         return .appended(writer.treeHead.size)
+    }
+
+    @discardableResult
+    private func measureSpace() throws(StoreError) -> UInt64 {
+        let freeBytes = try store.freeByteCount()
+        metrics.freeBytes.set(freeBytes)
+        return freeBytes
     }
 }

@@ -12,8 +12,8 @@ import TileStore
 
 /// Copies the primary's tree; an actor on the control reactor.
 actor SecondaryControl: ControlActor {
-    /// How often an operator hears how far a long copy is.
-    private static let progressInterval = Duration.seconds(5)
+    /// How often an operator hears how far a long copy is, and is shown how much space is left.
+    private static let reportInterval = Duration.seconds(5)
 
     nonisolated let reactor: Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -29,7 +29,7 @@ actor SecondaryControl: ControlActor {
     private let logger = Logger(label: "replication")
     private var replicator: Replicator<MonotonicInstant>
     private let alarm: Alarm
-    private let progressAlarm: Alarm
+    private let reportAlarm: Alarm
 
     /// - Parameter announce: tells whoever waits for it that the tree has so many leaves.
     init(
@@ -39,7 +39,7 @@ actor SecondaryControl: ControlActor {
     ) {
         self.reactor = reactor
         alarm = Alarm(on: reactor)
-        progressAlarm = Alarm(on: reactor)
+        reportAlarm = Alarm(on: reactor)
         self.replicator = replicator
         self.writer = writer
         self.client = client
@@ -53,7 +53,7 @@ actor SecondaryControl: ControlActor {
     /// Begins to copy.
     nonisolated func start() {
         perform { control in
-            control.scheduleProgress()
+            control.scheduleReport()
             control.advance()
         }
     }
@@ -63,7 +63,7 @@ actor SecondaryControl: ControlActor {
         perform { control in
             control.replicator.halt()
             control.arrange(nil)
-            control.progressAlarm.set(nil) {}
+            control.reportAlarm.set(nil) {}
             control.client.close()
         }
     }
@@ -114,12 +114,13 @@ actor SecondaryControl: ControlActor {
 
     // MARK: What the operator hears
 
-    private func scheduleProgress() {
-        let deadline = MonotonicInstant.now().advanced(by: Self.progressInterval)
-        progressAlarm.set(deadline) { [self] in
+    private func scheduleReport() {
+        let deadline = MonotonicInstant.now().advanced(by: Self.reportInterval)
+        reportAlarm.set(deadline) { [self] in
             assumeIsolated { control in
                 control.tellProgress()
-                control.scheduleProgress()
+                Task { await control.writer.checkSpace() }
+                control.scheduleReport()
             }
         }
     }
