@@ -29,19 +29,19 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
         return "\(place)expected \(expected), found \(found)"
     }
 
-    /// Bytes as a message shows them: escaped, in quotes, at most 80.
-    package static func quoted(_ bytes: Span<UInt8>) -> String {
-        let shownMax = 80
+    /// Bytes as a message shows them: escaped, in quotes, at most `shownMax`.
+    package static func quoted(_ bytes: Span<UInt8>, shownMax: Int = 80) -> String {
         guard !bytes.isEmpty else { return "nothing" }
         let shown = escaped(bytes.extracting(..<min(bytes.count, shownMax)))
         return "\"\(shown)\"\(bytes.count > shownMax ? "..." : "")"
     }
 
-    /// The first line of `bytes` in the same way: what a peer wrote for a person to read.
+    /// The first line of `bytes` in the same way, at most 240 of its bytes: what a peer wrote for a
+    /// person to read, often from within outwards, with the cause at the end.
     package static func quotedLine(of bytes: Span<UInt8>) -> String {
         var end = 0
         while end < bytes.count, bytes[end] != 0x0A { end += 1 }
-        return quoted(bytes.extracting(..<end))
+        return quoted(bytes.extracting(..<end), shownMax: 240)
     }
 
     /// Bytes as printable ASCII, everything else escaped, and so that different bytes make

@@ -70,6 +70,10 @@ import TileStore
                 == .atEnd(isWaitHonored: isWaitHonored))
     }
 
+    private static let databaseGone =
+        "failed getting tree head: failed fetching tree head: rpc error: code = Unknown desc = dial "
+        + "tcp 127.0.0.1:3306: connect: connection refused"
+
     @Test func beyondTheEnd() {
         #expect(
             Self.answer(400, "the tree has 3 leaves\n")
@@ -88,6 +92,12 @@ import TileStore
             (403, "at end of tree", "answered 403 \"at end of tree\""),
             (500, "oh\u{1b}[2J\nno", "answered 500 \"oh\\x1b[2J\""),
             (503, "later", "answered 503 \"later\""),
+            // What log-go says when its Trillian's database is gone: the cause comes last.
+            (500, databaseGone, "answered 500 \"\(databaseGone)\""),
+            (
+                500, String(repeating: "x", count: 241) + "\n",
+                "answered 500 \"\(String(repeating: "x", count: 240))\"..."
+            ),
         ])
     func anythingElse(status: Int, body: String, reason: String) {
         #expect(Self.answer(status, body) == .failed(reason: reason))
