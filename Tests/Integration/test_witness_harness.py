@@ -359,7 +359,9 @@ class AgainstLogGo(unittest.TestCase):
             witness.wait_for_cosigned(1)
             first = next(request for request in witness.requests if request.size == 1)
             log.add_leaf(1)
-            witness.wait_for_cosigned(2)
+            # Until the log has heard that this is where the witness is.
+            witness.wait_for(lambda: any(request.body.old_size == 2
+                                         for request in witness.requests))
             before = len(witness.requests)
             witness.size, witness.root_hash = 1, first.body.head.root_hash
             witness.wait_for(lambda: any(request.status == 200 and request.body.old_size == 1
