@@ -143,11 +143,15 @@ class ScriptedServer:
         with self._changed:
             self._queue.extend(answers)
 
-    def always(self, answer: Callable) -> None:
-        """The answer to every request from now on that no answer of `next` is left for."""
+    def always(self, answer: Callable) -> int:
+        """
+        The answer to every request from now on that no answer of `next` is left for. Returns the
+        number of the first of these.
+        """
         with self._changed:
             self._queue.clear()
             self._always = answer
+            return len(self.requests)
 
     def behave(self) -> None:
         self.always(lambda exchange: exchange.judge_and_respond())
@@ -226,13 +230,15 @@ class ScriptedServer:
         if read is None:
             return False
         with self._changed:
-            for other in self._exchanges:
-                # A close may be seen later than what came after it on another connection.
-                if self.is_asked_one_at_a_time and not other.is_abandoned(within=1):
-                    self.complaints.append(f"another comes in the middle of {other.request}")
             fields, body = read
             request = self.request_type(len(self.requests), number, body, fields, time.monotonic())
             exchange = Exchange(self, connection, request)
+            for other in self._exchanges:
+                # A close may be seen later than what came after it on another connection. This
+                # request, too, may be the earlier one, read before its client closed.
+                if (self.is_asked_one_at_a_time and not other.is_abandoned(within=1)
+                        and not exchange.is_abandoned()):
+                    self.complaints.append(f"another comes in the middle of {other.request}")
             self._exchanges.append(exchange)
             self.requests.append(request)
             answer = self._queue.popleft() if self._queue else self._always

@@ -306,7 +306,8 @@ class AgainstLogGo(unittest.TestCase):
             scripted = self.enterContext(ScriptedWitness(key.public_key, prefix="/a/b"))
             witnesses = [scripted, secure, self.enterContext(SigsumWitness(key)),
                          self.enterContext(LiteWitness(key))]
-            log = harness.LogGo(key=key, policy_file="log-policy")
+            # It waits that long for a witness, and then does without.
+            log = harness.LogGo(key=key, policy_file="log-policy", interval="3s")
             policy = Policy(witnesses, 4)
             (log.folder / "log-policy").write_text(policy.text())
             plain = log.environment()
@@ -315,7 +316,9 @@ class AgainstLogGo(unittest.TestCase):
                 self.live(log, policy, scripted)
             for witness in (scripted, secure):
                 self.assertEqual(witness.connection_count, 1)
-                self.assertTrue(all(request.status == 200 for request in witness.requests))
+                # The log may have ended in the middle of one.
+                self.assertEqual({request.status for request in witness.requests
+                                  if request.ended is not None}, {200})
 
     def live(self, log, policy, scripted) -> None:
         deadline = time.monotonic() + wire.DEADLINE_SECONDS
@@ -356,12 +359,15 @@ class AgainstLogGo(unittest.TestCase):
             witness.wait_for_cosigned(1)
             first = next(request for request in witness.requests if request.size == 1)
             log.add_leaf(1)
-            witness.wait_for_cosigned(2)
+            # Until the log has heard that this is where the witness is.
+            witness.wait_for(lambda: any(request.body.old_size == 2
+                                         for request in witness.requests))
             before = len(witness.requests)
             witness.size, witness.root_hash = 1, first.body.head.root_hash
             witness.wait_for(lambda: any(request.status == 200 and request.body.old_size == 1
                                          for request in witness.requests[before:]))
-            self.assertIn(409, [request.status for request in witness.requests[before:]])
+            # The one before may have been read and not judged yet.
+            self.assertIn(409, [request.status for request in witness.requests[before - 1:]])
 
     def test_the_watcher_sees_what_is_wrong(self):
         """log-go shows its first head before the quorum."""

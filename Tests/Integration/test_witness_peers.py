@@ -36,6 +36,10 @@ class Peers(unittest.TestCase):
         cls.log.start()
         cls.watcher = cls.enterClassContext(Watcher(cls.log, policy))
         cls.watcher.wait_for_witnesses(*cls.witnesses)
+        # For a tree of one leaf sigsum-submit asks for no proof, and takes it for one with its own.
+        for number in range(2):
+            cls.log.add_leaf(number)
+        cls.watcher.wait_for_witnesses(*cls.witnesses, size=2)
         # What submitters, verifiers and monitors go by: the log and the same quorum.
         cls.policy = cls.log.folder / "policy"
         cls.policy.write_text(policy.text("log {} http://{}:{}".format(
@@ -102,8 +106,11 @@ class Peers(unittest.TestCase):
         monitor = harness.peer("sigsum-monitor")
         submitter = ed25519.Signer()
         (self.log.folder / "watched.pub").write_bytes(submitter.openssh_public())
+        # It sees the first at once. The interval is also how long it waits for answers.
+        self.log.add_leaf(1_000_000, submitter)
+        self.watcher.wait_for_size(len(self.log.leaves()))
         process = subprocess.Popen(
-            [monitor, "--policy", self.policy, "--interval", "200ms",
+            [monitor, "--policy", self.policy, "--interval", "3s",
              self.log.folder / "watched.pub"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         watchdog = threading.Timer(wire.DEADLINE_SECONDS, process.kill)
@@ -128,7 +135,7 @@ class Peers(unittest.TestCase):
         """Each is gone for a while, and the log keeps its published head."""
         for witness in self.witnesses:
             start = len(self.log.lines)
-            before = self.watcher.last.size
+            before = self.watcher.wait_for_size(len(self.log.leaves())).size
             witness.stop()
             leaf = wire.Leaf.numbered(self.log.signer, 2_000_000 + before)
             self.assertEqual(self.log.post_leaf(leaf).status, 200)

@@ -73,12 +73,13 @@ class Quorum(WitnessCase):
         one, late = self.witness(), self.witness()
         log, watcher = self.started([one, late], 1, interval="300ms")
         watcher.wait_for_witnesses(one, late)
-        late.always(answers.when(held))
+        first = late.always(answers.when(held))
         for number in range(3):
             log.add_leaf(number)
             watcher.wait_for_witnesses(one, size=number + 1)
-        self.assertLess(late.requests[-1].size, 3)
-        self.assertIsNone(late.requests[-1].ended)
+            asked = late.wait_for_requests(first + 1)
+        self.assertLess(asked.size, 3)
+        self.assertIsNone(asked.ended)
         held.set()
         watcher.wait_for_witnesses(one, late, size=3)
 
@@ -126,22 +127,26 @@ class Quorum(WitnessCase):
 class LostQuorum(WitnessCase):
     def test_the_published_head_stays(self):
         """Every way of losing it; then it comes back, and one line each says so."""
-        for kind, answer in (("500", answers.status(500)), ("nothing", answers.hang),
-                             ("wrong", answers.bad_signature), ("down", None)):
+        released = threading.Event()
+        nothing = answers.when(released, answers.close_at_once)
+        # Whoever is late loses the quorum, too, so only he who has to be is given little time.
+        for kind, answer, timeout, rounds in (
+                ("500", answers.status(500), "10s", 3), ("nothing", nothing, "5s", 2),
+                ("wrong", answers.bad_signature, "10s", 3), ("down", None, "10s", 3)):
             with self.subTest(kind):
                 one, two = self.witness(), self.witness()
-                log, watcher = self.started([one, two], 2, timeout="300ms")
+                log, watcher = self.started([one, two], 2, timeout=timeout)
                 log.add_leaf(0)
                 watcher.wait_for_witnesses(one, two, size=1)
                 self.assertEqual(self.value(log, "quorum_total", outcome="lost"), 0)
-                start, asked = len(log.lines), len(one.requests)
+                start = len(log.lines)
                 if answer is None:
                     two.close()
                 else:
                     two.always(answer)
                 leaf = log.add_leaf(1)
                 log.wait_for_line(r"\[WARN\].*[Qq]uorum", start)
-                one.wait_for_requests(asked + 4)
+                one.wait_for(lambda: sum(request.size == 2 for request in one.requests) >= rounds)
                 one.wait_for_cosigned(2)
                 self.assertEqual(watcher.last.size, 1)
                 self.assertGreaterEqual(self.value(log, "quorum_total", outcome="lost"), 1)
@@ -152,6 +157,8 @@ class LostQuorum(WitnessCase):
                 for number in range(2, 5):
                     log.add_leaf(number)
                 two.behave()
+                if answer is nothing:
+                    released.set()
                 if answer is None:
                     two.start()
                 watcher.wait_for_witnesses(one, two, size=5)
@@ -185,14 +192,14 @@ class LostQuorum(WitnessCase):
             with self.subTest(answer.__name__):
                 one, two = self.witness(), self.witness()
                 log, watcher = self.started([one, two], 1, timeout="1h")
-                two.always(answer)
+                first = two.always(answer)
                 log.add_leaf(0)
                 watcher.wait_for_witnesses(one, size=1)
-                two.wait_for(lambda: two.requests[-1].ended is None)
+                self.assertIsNone(two.wait_for_requests(first + 1).ended)
                 began = time.monotonic()
                 self.assertEqual(log.stop(), 0)
-                # An hour is the deadline of the request; any end within the test's is prompt.
-                self.assertLess(time.monotonic() - began, 5)
+                # An hour is the deadline of the request, 10 s that of an end with clients.
+                self.assertLess(time.monotonic() - began, 9)
                 self.assertEqual(two.complaints, [])
 
 
@@ -206,8 +213,8 @@ class Pace(WitnessCase):
         for number in range(100):
             log.add_leaf(number)
             watcher.wait_for_witnesses(one, two, size=number + 1)
+        self.assertIsNone(mute.wait_for_requests(1).ended)
         self.assertEqual(len(mute.requests), 1, "one request in flight, no second")
-        self.assertIsNone(mute.requests[0].ended)
 
     def test_one_that_begins_to_hang_delays_three_rounds_by_interval_at_most(self):
         one, mute = self.witness(), self.witness()
@@ -226,7 +233,10 @@ class Pace(WitnessCase):
         watcher.wait_for_witnesses(one, two, slow)
         slow.always(answers.after(0.3))
         with Busy(log):
-            slow.wait_for_requests(len(slow.requests) + 10)
+            for _ in range(10):
+                watcher.wait_for_size(watcher.last.size + 1)
+            # Here and there a client sees it: as long as the next head takes to come.
+            watcher.wait_for_witnesses(slow, size=1)
         self.assertEqual(log.stop(), 0)
         # Ended by the slow one's answer, which the log had before it signed the next head.
         ended = {request.size: request.ended for request in slow.requests if request.cosigned}
@@ -238,9 +248,6 @@ class Pace(WitnessCase):
         for size, after in zip(sizes[1:], sizes[2:]):
             self.assertIn(size, ended)
             self.assertGreater(firsts[after], ended[size], f"{after} came before {size} was whole")
-        # And at least here and there a client sees it.
-        self.assertTrue(any(has_cosigned(slow, head) for _, head in watcher.heads
-                            if head.size in sizes[1:]))
 
     def test_heartbeats_keep_cosignatures_fresh(self):
         now = int(time.time())

@@ -146,6 +146,7 @@ class NothingToShow(StartCase):
                     two.close()
                 log = self.log([one, two], 2, timeout="300ms").start()
                 watcher = self.watch(log)
+                self.until(lambda: watcher.refusal_count > 0, "a refusal")
                 for target in self.READS:
                     self.assert_later(log.get(target))
                 self.assert_later(log.request("HEAD", "/get-tree-head"))
@@ -161,7 +162,6 @@ class NothingToShow(StartCase):
                 if answer is None:
                     two.start()
                 self.assertEqual(watcher.wait_for_witnesses(one, two).size, 0)
-                self.assertGreater(watcher.refusal_count, 0)
                 log.add_leaf(0)
                 watcher.wait_for_size(1)
                 self.assertEqual(log.stop(), 0)
@@ -217,6 +217,7 @@ class NothingToShow(StartCase):
         log.start()
         self.assertEqual(wire.parse_tree_head(log.get("/get-tree-head").body), known)
         watcher = self.watch(log, known)
+        watcher.wait_for_size(1)
         two.wait_for_requests(4)
         self.assertEqual(watcher.last.size, 1)
         two.behave()
@@ -238,6 +239,7 @@ class NothingToShow(StartCase):
         log.start()
         self.assertEqual(wire.parse_tree_head(log.get("/get-tree-head").body), known)
         watcher = self.watch(log, known)
+        watcher.wait_for_size(1)
         self.assertIn(log.post_leaf(self.leaf(log, 7)).status, (200, 503))
         witness.wait_for_requests(4)
         self.assertEqual(watcher.last.size, 1)
