@@ -6,12 +6,13 @@
 # test_token_peers.py.
 
 import contextlib
+import itertools
 import re
 import resource
 import signal
-import statistics
 import time
 import unittest
+from collections import Counter, defaultdict
 
 import dns
 import ed25519
@@ -291,7 +292,8 @@ class Faults(TokenCase):
         With a DNS that does not answer at all: reads and leaves without a token are answered as
         quickly as those of a log that nobody asks about domains.
         """
-        count = 40
+        # At so many name servers at a time others have to wait, for 5 seconds at most.
+        most, count = 32, 40
         names = self.names({f"_sigsum_v1.d{number}.example": [KEY] for number in range(count)})
         signer = ed25519.Signer()
         line = f"key {signer.key_hash.hex()} 1000"
@@ -302,24 +304,29 @@ class Faults(TokenCase):
         names.pause()
         waiting = [self.send(log, f"d{number}.example") for number in range(count)]
         with log.connect() as busy, quiet.connect() as idle:
-            seconds: dict[wire.Connection, list[float]] = {busy: [], idle: []}
+            seconds: dict[tuple[wire.Connection, str], list[float]] = defaultdict(list)
+            targets = ("/get-tree-head", "/get-leaves/0/1", "/add-leaf")
             for _ in range(50):
-                for connection in (busy, idle):
-                    for method, target, body in (
-                            ("GET", "/get-tree-head", None), ("GET", "/get-leaves/0/1", None),
-                            ("POST", "/add-leaf", new_leaf(signer).body)):
-                        begun = time.monotonic()
-                        answer = connection.request(method, target, body)
-                        seconds[connection].append(time.monotonic() - begun)
-                        self.assertEqual(answer.status, 200, answer.text)
-            ratio = statistics.median(seconds[busy]) / statistics.median(seconds[idle])
-            self.assertLess(ratio, 3)
+                for connection, target in itertools.product((busy, idle), targets):
+                    words = (("POST", target, new_leaf(signer).body) if target == "/add-leaf"
+                             else ("GET", target))
+                    begun = time.monotonic()
+                    answer = connection.request(*words)
+                    seconds[connection, target].append(time.monotonic() - begun)
+                    self.assertEqual(answer.status, 200, answer.text)
+            # The quickest of each: what a busy machine adds is not the log's.
+            for target in targets:
+                ratio = min(seconds[busy, target]) / min(seconds[idle, target])
+                self.assertLess(ratio, 3, target)
         # All of that while not one of them had its answer.
         self.assertFalse(any(connection.has_bytes for connection in waiting))
         self.assertEqual(self.counted(log, "dns_lookups_total"), {})
         names.resume()
-        self.assertEqual({connection.read_response().status for connection in waiting}, {200})
-        self.assertEqual(self.counted(log, "dns_lookups_total"), {"found": count})
+        statuses = Counter(connection.read_response().status for connection in waiting)
+        self.assertGreaterEqual(statuses[200], most)
+        self.assertEqual(statuses, +Counter({200: statuses[200], 503: count - statuses[200]}))
+        self.assertEqual(self.counted(log, "dns_lookups_total"),
+                         +Counter(found=statuses[200], refused=statuses[503]))
 
     def test_too_many_wait(self):
         """1,024 wait for name servers; the next is told to come later, and reads go on."""
