@@ -85,8 +85,8 @@ class Peer {
         receive() == nil
     }
 
-    /// Ends the connection, also where a process that another test is just starting has a copy of the
-    /// descriptor.
+    /// Ends the connection, also where a process that another test is just starting has a copy of
+    /// the descriptor.
     func close() {
         guard let number = socket?.rawValue else { return }
         _ = shutdown(number, Int32(SHUT_RDWR))
