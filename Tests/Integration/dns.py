@@ -34,10 +34,11 @@ class Dnsmasq:
     One dnsmasq process, restartable with other records. It asks nobody else: every other name does
     not exist, but those below a domain of `upstream`, which are asked for there.
 
-    `ttl`: of all records, in seconds. `resolver_options`: the line `options` of resolv.conf.
+    `ttl`: of all records, in seconds. `resolver_options`: the line `options` of resolv.conf, by
+    default such that nobody asks twice because an answer takes its time.
     """
 
-    def __init__(self, records: Records, ttl: int = 3600, resolver_options: str = "",
+    def __init__(self, records: Records, ttl: int = 3600, resolver_options: str = "timeout:30",
                  upstream: dict[str, tuple[str, int]] | None = None, options: Sequence[str] = ()):
         self._program = harness.tool("dnsmasq", "dnsmasq-base")
         self._folder = tempfile.TemporaryDirectory(prefix="sigsum-dns-")
@@ -104,6 +105,7 @@ class Dnsmasq:
     def pause(self) -> None:
         """From now on it answers nothing at all, until `resume`."""
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)

@@ -39,7 +39,8 @@ def with_bad_signature(leaf: wire.Leaf) -> wire.Leaf:
 class LimitsCase(unittest.TestCase):
     # Never set: whoever asks again and again leaves the processor to others in between.
     _nothing = threading.Event()
-    OPTIONS = {"min_interval": "10ms", "interval": "1h", "add_leaf_wait": "0s"}
+    # `timeout`: a name server that does not answer has not failed before the test has.
+    OPTIONS = {"min_interval": "10ms", "interval": "1h", "add_leaf_wait": "0s", "timeout": "10m"}
 
     def log(self, *lines: str, names: dns.Dnsmasq | None = None, **options) -> harness.Log:
         """A started log with these lines in its rate-limit file."""

@@ -6,12 +6,13 @@
 # test_token_peers.py.
 
 import contextlib
+import itertools
 import re
 import resource
 import signal
-import statistics
 import time
 import unittest
+from collections import Counter, defaultdict
 
 import dns
 import ed25519
@@ -244,21 +245,22 @@ class Faults(TokenCase):
         self.assertEqual(self.counted(log, "dns_lookups_total"), {"failed": 1})
 
     def test_a_name_server_that_is_silent(self):
-        """`timeout` is for names too, whatever resolv.conf has."""
+        """`timeout` is for names too, whatever resolv.conf has: that would be 150 seconds here."""
         upstream = self.enterContext(dns.Upstream(None))
         names = self.names({"_sigsum_v1.a.example": [KEY]},
                            resolver_options="timeout:30 attempts:5",
                            upstream={"silent.example": upstream.address})
-        log = self.log_for(names, timeout="1s")
-        waiting = self.send(log, "a.silent.example")
-        self.assertEqual(self.status(log, "a.example"), 200)
+        patient, brief = self.log_for(names), self.log_for(names, timeout="1s")
+        waiting = self.send(patient, "a.silent.example")
+        names.wait_for_queries(1)
+        self.assertEqual(self.status(patient, "a.example"), 200)
         self.assertFalse(waiting.has_bytes)
-        self.assertEqual(waiting.read_response().status, 500)
+        self.assertEqual(self.status(brief, "a.silent.example"), 500)
 
     def test_another_resolv_conf(self):
         """It is looked at for each question, and its servers are asked in turn."""
         names = self.names({f"_sigsum_v1.{letter}.example": [KEY] for letter in "abcd"},
-                           resolver_options="timeout:1")
+                           resolver_options="timeout:1 attempts:5")
         silent = self.names({})
         silent.pause()
         resolv_conf = names.folder / "resolv.conf"
@@ -290,7 +292,8 @@ class Faults(TokenCase):
         With a DNS that does not answer at all: reads and leaves without a token are answered as
         quickly as those of a log that nobody asks about domains.
         """
-        count = 40
+        # At so many name servers at a time others have to wait, for 5 seconds at most.
+        most, count = 32, 40
         names = self.names({f"_sigsum_v1.d{number}.example": [KEY] for number in range(count)})
         signer = ed25519.Signer()
         line = f"key {signer.key_hash.hex()} 1000"
@@ -301,24 +304,29 @@ class Faults(TokenCase):
         names.pause()
         waiting = [self.send(log, f"d{number}.example") for number in range(count)]
         with log.connect() as busy, quiet.connect() as idle:
-            seconds: dict[wire.Connection, list[float]] = {busy: [], idle: []}
+            seconds: dict[tuple[wire.Connection, str], list[float]] = defaultdict(list)
+            targets = ("/get-tree-head", "/get-leaves/0/1", "/add-leaf")
             for _ in range(50):
-                for connection in (busy, idle):
-                    for method, target, body in (
-                            ("GET", "/get-tree-head", None), ("GET", "/get-leaves/0/1", None),
-                            ("POST", "/add-leaf", new_leaf(signer).body)):
-                        begun = time.monotonic()
-                        answer = connection.request(method, target, body)
-                        seconds[connection].append(time.monotonic() - begun)
-                        self.assertEqual(answer.status, 200, answer.text)
-            ratio = statistics.median(seconds[busy]) / statistics.median(seconds[idle])
-            self.assertLess(ratio, 3)
+                for connection, target in itertools.product((busy, idle), targets):
+                    words = (("POST", target, new_leaf(signer).body) if target == "/add-leaf"
+                             else ("GET", target))
+                    begun = time.monotonic()
+                    answer = connection.request(*words)
+                    seconds[connection, target].append(time.monotonic() - begun)
+                    self.assertEqual(answer.status, 200, answer.text)
+            # The quickest of each: what a busy machine adds is not the log's.
+            for target in targets:
+                ratio = min(seconds[busy, target]) / min(seconds[idle, target])
+                self.assertLess(ratio, 3, target)
         # All of that while not one of them had its answer.
         self.assertFalse(any(connection.has_bytes for connection in waiting))
         self.assertEqual(self.counted(log, "dns_lookups_total"), {})
         names.resume()
-        self.assertEqual({connection.read_response().status for connection in waiting}, {200})
-        self.assertEqual(self.counted(log, "dns_lookups_total"), {"found": count})
+        statuses = Counter(connection.read_response().status for connection in waiting)
+        self.assertGreaterEqual(statuses[200], most)
+        self.assertEqual(statuses, +Counter({200: statuses[200], 503: count - statuses[200]}))
+        self.assertEqual(self.counted(log, "dns_lookups_total"),
+                         +Counter(found=statuses[200], refused=statuses[503]))
 
     def test_too_many_wait(self):
         """1,024 wait for name servers; the next is told to come later, and reads go on."""
@@ -381,16 +389,28 @@ class Memory(TokenCase):
         log = self.log_for(names)
         for _ in range(20):
             self.assertEqual(self.status(log, "a.example"), 200)
-        # That there is no key is as good to know.
-        for _ in range(3):
+        self.assertEqual(names.count("_sigsum_v1.a.example"), 1)
+        self.assertEqual(log.metrics()["dns_cache_hits_total"], 19)
+
+        # That there is no key is as good to know, for some seconds: nobody says for how long.
+        asked = 0
+
+        def is_known() -> bool:
+            nonlocal asked
+            hits = log.metrics()["dns_cache_hits_total"]
             self.assertEqual(self.status(log, "b.example"), 400)
-        for name in ("v1.a", "v1.b", "v0.b"):
-            self.assertEqual(names.count(f"_sigsum_{name}.example"), 1)
+            asked += 1
+            return log.metrics()["dns_cache_hits_total"] == hits + 2
+
+        self.until(is_known)
+        queries = [names.count(f"_sigsum_{version}.b.example") for version in ("v1", "v0")]
+        self.assertTrue(all(queries), queries)
+        self.assertEqual(self.counted(log, "dns_lookups_total"),
+                         {"found": 1, "nonexistent": sum(queries)})
         metrics = log.metrics()
-        self.assertEqual(metrics["dns_cache_hits_total"], 19 + 2 * 2)
-        self.assertEqual(metrics["dns_lookup_duration_seconds_count"], 3)
-        self.assertEqual(self.counted(log, "dns_lookups_total"), {"found": 1, "nonexistent": 2})
-        self.assertEqual(self.counted(log, "submit_tokens_total"), {"valid": 20, "no-key": 3})
+        self.assertEqual(metrics["dns_cache_hits_total"], 19 + 2 * asked - sum(queries))
+        self.assertEqual(metrics["dns_lookup_duration_seconds_count"], 1 + sum(queries))
+        self.assertEqual(self.counted(log, "submit_tokens_total"), {"valid": 20, "no-key": asked})
         names.stop()
         self.assertEqual(self.status(log, "a.example"), 200)
 
@@ -411,23 +431,31 @@ class Memory(TokenCase):
         old, new = OUR, ed25519.Signer()
         name = "_sigsum_v1.a.example"
         brief, long = (self.names({name: [old.public_key.hex()]}, ttl=ttl) for ttl in (0, 3600))
-        brief_log, long_log = (self.log_for(names, timeout="1s") for names in (brief, long))
-        for log, names in ((brief_log, brief), (long_log, long)):
+        brief_log, long_log = (self.log_for(names) for names in (brief, long))
+        least = 5
+        first = time.monotonic()
+        for log, names, ttl in ((brief_log, brief, least), (long_log, long, 3600)):
+            begun = time.monotonic()
             self.assertEqual(self.status(log, "a.example", old), 200)
             names.stop()
+            failed = time.monotonic()
             self.assertEqual(self.status(log, "b.example", new), 500)
             names.serve({name: [new.public_key.hex()],
                          "_sigsum_v1.b.example": [new.public_key.hex()]})
             # Not asked for anew at once, though the one name server says that it may be.
-            self.assertEqual(self.status(log, "a.example", new), 400)
-            self.assertEqual(self.status(log, "b.example", new), 500)
-            self.assertEqual(self.status(log, "a.example", old), 200)
+            for since, kept, domain, signer, status in (
+                    (begun, ttl, "a.example", new, 400), (failed, least, "b.example", new, 500),
+                    (begun, ttl, "a.example", old, 200)):
+                answer = self.status(log, domain, signer)
+                if time.monotonic() < since + kept:
+                    self.assertEqual(answer, status, domain)
         self.until(lambda: self.status(brief_log, "a.example", new) == 200)
         self.assertEqual(self.status(brief_log, "a.example", old), 400)
         for log in (brief_log, long_log):
             self.until(lambda: self.status(log, "b.example", new) == 200)
         self.assertEqual(self.status(long_log, "a.example", old), 200)
-        self.assertEqual((brief.count(name), long.count(name)), (2, 1))
+        self.assertEqual(long.count(name), 1)
+        self.assertLessEqual(brief.count(name), 1 + (time.monotonic() - first) // least)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ import Testing
     @Test func aVanishedPeerIsAnErrorAndNoSignal() throws {
         let pair = try SocketPair()
         pair.closeFar()
+        try waitUntilClosed(pair)
         let bytes: [UInt8] = [1]
         let outcome = pair.near.send(bytes.span)
         #expect(outcome == .failed(.brokenPipe))

@@ -100,8 +100,7 @@ import Testing
         // The next connection probably gets the number of the one that is closed.
         if isReset {
             doomed.reset()
-            try server.settle()
-            #expect(server.counters.open == 0)
+            try server.wait(forOpen: 0)
             let next = try server.client()
             next.get("/defer")
             let other = server.handler.tickets.receive()
@@ -114,9 +113,7 @@ import Testing
             doomed.close()
             try server.settle()
             ticket.complete(.ok, "unheard")
-            try server.settle()
-            try server.settle()
-            #expect(server.counters.open == 0)
+            try server.wait(forOpen: 0)
         }
     }
 

@@ -153,6 +153,16 @@ final class TestServer {
     func settle() throws {
         try reactors[0].settle()
     }
+
+    /// Returns when so many connections are open. A close is not seen at once: a process that
+    /// another test is just starting may have a copy of the descriptor.
+    func wait(forOpen count: Int) throws {
+        let deadline = MonotonicInstant.now().advanced(by: .seconds(60))
+        while counters.open != count {
+            try #require(MonotonicInstant.now() < deadline, "\(counters.open) open, not \(count)")
+            try settle()
+        }
+    }
 }
 
 /// A reactor's thread, stopped once.

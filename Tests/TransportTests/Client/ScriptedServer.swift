@@ -85,7 +85,11 @@ class Peer {
         receive() == nil
     }
 
+    /// Ends the connection, also where a process that another test is just starting has a copy of
+    /// the descriptor.
     func close() {
+        guard let number = socket?.rawValue else { return }
+        _ = shutdown(number, Int32(SHUT_RDWR))
         socket = nil
     }
 
@@ -219,10 +223,17 @@ final class BlackHole {
         let filler = try Client()
         try filler.connect(port: address.port)
         fillers.append(filler)
+        // Not before it is in the backlog is that full.
+        let number = listener.rawValue
+        _ = try Syscall.value { () -> Int32 in
+            var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            // The kernel reads and writes one entry, a local variable.
+            return unsafe poll(&entry, 1, -1)
+        }
     }
 }
 
-/// A read that waits for 20 seconds fails, and little is sent that nobody reads.
+/// A read that waits for five minutes fails, and little is sent that nobody reads.
 private func limitWaiting(on socket: borrowing OwnedDescriptor) {
     var patience = timeval(tv_sec: 300, tv_usec: 0)
     var sendBytes: Int32 = 4_096

@@ -225,6 +225,7 @@ extension TestClient {
     func aStreamEndsWhereItSaysSo(
         sent: String, isOrderly: Bool, cause: HTTPClientError.Cause?
     ) throws {
+        let closed = try Channel<Void>()
         let server = try ScriptedServer(
             authority.issue(),
             { peer in
@@ -232,12 +233,15 @@ extension TestClient {
                 if !sent.isEmpty { peer.send(sent) }
                 if isOrderly { peer.sayGoodbye() }
                 peer.close()
+                closed.send(())
             }, { $0.echo() })
         let client = try TestClient(believing: authority, server)
         let answer = try client.get("/")
         #expect(answer.cause == cause)
         #expect(answer.error?.wasSent ?? true)
         if cause == nil { #expect(answer.text == "hi") }
+        // The answer may be complete before the connection's end is there.
+        closed.receive()
         #expect(try client.get("/next").text == "/next")
     }
 

@@ -37,6 +37,11 @@ final class NameServer {
     }
 
     deinit {
+        end()
+    }
+
+    /// Returns when all that came is dealt with, and nothing more will be.
+    func end() {
         shared.endDatagrams(at: address)
         datagramThread.take()?.join()
         // Wakes whoever waits in accept.

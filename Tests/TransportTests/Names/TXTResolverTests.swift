@@ -215,7 +215,9 @@ private final class Rig: Sendable {
     @Test func allAreAnsweredOnce() throws {
         let (askers, rounds) = (8, 500)
         let resolver = TXTResolver(
-            limits: LookUpLimits(threadCountMax: 3, cacheByteCountMax: 0), measure: { _ in }
+            limits: LookUpLimits(
+                threadCountMax: 3, patience: .seconds(1_000), cacheByteCountMax: 0),
+            measure: { _ in }
         ) { found($0) }
         let (right, wrong) = (Tally(), Tally())
         let threads = try (0..<askers).map { asker in
