@@ -13,17 +13,15 @@
 
 import concurrent.futures
 import contextlib
-import fcntl
 import hashlib
 import os
 import pathlib
-import random
 import re
+import resource
 import selectors
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import threading
@@ -33,6 +31,7 @@ from collections.abc import Sequence
 
 import ed25519
 import wire
+from ports import free_port, give_port_back
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SIGSUM_BINARY", ROOT / ".build/release/sigsum"))
@@ -62,45 +61,13 @@ def run(*command, **options) -> subprocess.CompletedProcess:
     return subprocess.run([str(word) for word in command], **options)
 
 
-# From below the range that the kernel gives to outgoing connections, so that none of those can take
-# one before the server does. In an order of this run's own, for others that run at the same time.
-_ports = iter(random.sample(range(20000, 32000), 12000))
-
-# Of this file only the locks count, one byte for each port: they end with this process.
-_claims = os.open(os.devnull, os.O_RDWR)
-
-
-def claim_port(port: int) -> bool:
-    """False when another run that goes on now has it, though it may not listen at the moment."""
-    return _lock_port(port, fcntl.F_WRLCK)
-
-
-def give_port_back(port: int) -> None:
-    """For other runs; this one does not give it out again."""
-    _lock_port(port, fcntl.F_UNLCK)
-
-
-def _lock_port(port: int, kind: int) -> bool:
-    lock = struct.pack("hhqqi4x", kind, os.SEEK_SET, port, 1, 0)
-    try:
-        fcntl.fcntl(_claims, fcntl.F_OFD_SETLK, lock)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # No such locks here: then no other run must go on at the same time.
-    return True
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, and that no run gives to anybody else."""
-    for port in _ports:
-        if not claim_port(port):
-            continue
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-        give_port_back(port)
-    raise RuntimeError("no free port is left")
+def need_descriptors(test: unittest.TestCase, count: int) -> None:
+    """Allows this process so many for the rest of the test; where it may not it skips the test."""
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if old[1] != resource.RLIM_INFINITY and old[1] < count:
+        test.skipTest(f"only {old[1]} descriptors are allowed")
+    test.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, old)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(old[0], count), old[1]))
 
 
 class StartFailed(Exception):

@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import re
-import resource
 import select
 import socket
 import subprocess
@@ -431,12 +430,7 @@ class Abuse(OneLog):
 
     def test_many_idle_connections(self):
         """2000, some in the middle of a request: others are served, memory stays bounded."""
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if most != resource.RLIM_INFINITY and most < 4500:
-            self.skipTest(f"only {most} descriptors are allowed")
-        old = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, old)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(old[0], 4500), most))
+        harness.need_descriptors(self, 4500)
         with harness.Log() as log, contextlib.ExitStack() as stack:
             at_first = memory(log)
             for number in range(2000):
