@@ -16,8 +16,8 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import random
 import re
+import resource
 import selectors
 import shutil
 import signal
@@ -31,6 +31,7 @@ from collections.abc import Sequence
 
 import ed25519
 import wire
+from ports import free_port, give_port_back
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SIGSUM_BINARY", ROOT / ".build/release/sigsum"))
@@ -60,18 +61,13 @@ def run(*command, **options) -> subprocess.CompletedProcess:
     return subprocess.run([str(word) for word in command], **options)
 
 
-# From below the range that the kernel gives to outgoing connections, so that none of those can take
-# one before the server does. In an order of this run's own, for others that run at the same time.
-_ports = iter(random.sample(range(20000, 32000), 12000))
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, and that this run gives to nobody else."""
-    for port in _ports:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port is left")
+def need_descriptors(test: unittest.TestCase, count: int) -> None:
+    """Allows this process so many for the rest of the test; where it may not it skips the test."""
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if old[1] != resource.RLIM_INFINITY and old[1] < count:
+        test.skipTest(f"only {old[1]} descriptors are allowed")
+    test.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, old)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(old[0], count), old[1]))
 
 
 class StartFailed(Exception):
@@ -186,6 +182,8 @@ class Server:
             self.kill()
         if self._own_folder is not None:
             self._own_folder.cleanup()
+        for _, port in (self.external, self.internal):
+            give_port_back(port)
 
     # What it says
 

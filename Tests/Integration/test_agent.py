@@ -7,6 +7,7 @@ import pathlib
 import re
 import socket
 import tempfile
+import time
 import unittest
 
 import ed25519
@@ -91,7 +92,7 @@ class WithAnAgent(AgentCase):
 
     def test_beginnings_without_it(self):
         key = ed25519.Signer()
-        log = self.log(key, timeout="300ms")
+        log = self.log(key)
         self.assert_refused(log, re.escape(str(self.agent.socket)))
         self.agent.start()
         self.assert_refused(log, "ssh-add")
@@ -99,7 +100,9 @@ class WithAnAgent(AgentCase):
         with socket.socket(socket.AF_UNIX) as mute:
             mute.bind(str(self.agent.socket))
             mute.listen()
+            log.options["timeout"] = "300ms"
             self.assert_refused(log, "(?i)time|no answer")
+            del log.options["timeout"]
         self.agent.stop()
         self.agent.start(key)
         log.start()
@@ -108,9 +111,12 @@ class WithAnAgent(AgentCase):
     def test_an_end_while_it_does_not_answer(self):
         key = ed25519.Signer()
         self.agent.start(key)
-        log = self.log(key, min_interval="0s", add_leaf_wait="25s", timeout="2s").start()
+        log = self.log(key, min_interval="0s", add_leaf_wait="25s").start()
         log.tree_head()
+        self.assertEqual(log.stop(), 0)
         self.agent.stop()
+        log.options["timeout"] = "2s"
+        log.start()
         with socket.socket(socket.AF_UNIX) as mute:
             mute.bind(str(self.agent.socket))
             mute.listen()
@@ -119,8 +125,9 @@ class WithAnAgent(AgentCase):
             question, _ = mute.accept()
             with question, log.connect() as connection:
                 connection.send(connection.encode("POST", "/add-leaf", leaf.body))
+                deadline = time.monotonic() + wire.DEADLINE_SECONDS
                 while log.metrics()["held_requests"] < 1:
-                    pass
+                    self.assertLess(time.monotonic(), deadline, "not held")
                 self.assertEqual(log.stop(), 0)
                 self.assertEqual(connection.read_response().status, 200)
         self.agent.stop()

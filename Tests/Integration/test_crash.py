@@ -5,8 +5,10 @@
 # and every tree head that was ever seen is one of that tree. SIGSUM_LONG=1 makes more of it.
 
 import contextlib
+import itertools
 import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -263,15 +265,17 @@ class Faults(CrashCase):
             first = [log.add_leaf(number) for number in range(3)]
             log.tree_head(size_at_least=3)
             self.assertEqual(log.stop(), 0)
+            start = len(log.lines)
             # The path of the folder itself, too, has to be as the program says it.
             log.launch(self.prefix(log, calls, fault, [log.folder / path] if path != "." else
                                    [log.folder]))
             answered, heads = [], []
+            deadline = time.monotonic() + wire.DEADLINE_SECONDS
             try:
                 log.wait_until_ready()
-                for turn in range(20):
+                for turn in itertools.count():
                     self.converse(log, turn, answered, heads)
-                    if self.was_hit or not log.is_running:
+                    if self.was_hit or not log.is_running or time.monotonic() > deadline:
                         break
             except harness.StartFailed as failed:
                 self.assertEqual(failed.status, 1, failed.output)
@@ -280,7 +284,8 @@ class Faults(CrashCase):
             self.assertIn(status, (0, 1), log.output)
             outcome = "ended" if status == 1 else "went on"
             if status == 1:
-                self.assertRegex(log.lines[-1], r"\[FATA\]|sigsum primary: ")
+                # Not always the last line: other threads may go on for a moment after it.
+                log.wait_for_line(r"\[FATA\]|sigsum primary: ", start)
             self.assertTrue(self.was_hit, "the fault was not met")
             log.assert_audit()
             log.start()
@@ -295,7 +300,8 @@ class Faults(CrashCase):
         def send(client: int) -> None:
             with contextlib.suppress(OSError, wire.ConnectionClosed), log.connect() as connection:
                 for number in range(15):
-                    leaf = wire.Leaf.numbered(log.signer, 1000 * client + 100 * turn + number)
+                    leaf = wire.Leaf.numbered(log.signer,
+                                              1_000_000 * client + 100 * turn + number)
                     answer = connection.request("POST", "/add-leaf", leaf.body)
                     # 500 is all that a server can say whose last moments these are.
                     assert answer.status in (200, 500, 503), f"{answer.status} {answer.text}"
@@ -444,15 +450,19 @@ class Stalls(unittest.TestCase):
             leaf = log.add_leaf(1)
             log.tree_head(size_at_least=1)
             self.assertEqual(log.stop(), 0)
-            # This start commits nothing, so the first sync is that of the leaf below.
+            # This start commits nothing, so the first sync is that of the leaf below. It is held up
+            # until strace is killed.
+            trace = log.folder / "strace.out"
             log.launch(prefix=[
-                strace, "-D", "-f", "-qq", "-o", log.folder / "strace.out", "-P",
-                log.store / "data.mdb", "-e", "trace=fdatasync",
-                "-e", "inject=fdatasync:delay_enter=4000000"])
+                strace, "-D", "-f", "-qq", "-o", trace, "-P", log.store / "data.mdb", "-e",
+                "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=600000000"])
             log.wait_until_ready()
             fresh = wire.Leaf.numbered(log.signer, 2)
             with log.connect() as writing, log.connect() as reading:
                 writing.send(writing.encode("POST", "/add-leaf", fresh.body))
+                deadline = time.monotonic() + wire.DEADLINE_SECONDS
+                while "fdatasync" not in trace.read_text():
+                    self.assertLess(time.monotonic(), deadline, "no commit")
                 for _ in range(100):
                     for target in ("/get-tree-head", "/get-leaves/0/1",
                                    f"/get-inclusion-proof/2/{leaf.hash.hex()}"):
@@ -460,6 +470,13 @@ class Stalls(unittest.TestCase):
                     # A leaf that is known is only looked up.
                     self.assertEqual(reading.request("POST", "/add-leaf", leaf.body).status, 200)
                 self.assertFalse(writing.has_bytes, "the commit was not held up")
+                os.kill(tracer(log), signal.SIGKILL)
                 self.assertEqual(writing.read_response().status, 200)
             log.kill()
             log.assert_audit()
+
+
+def tracer(log) -> int:
+    """The number of the process that traces the log."""
+    with open(f"/proc/{log.process.pid}/status") as status:
+        return int(next(line for line in status if line.startswith("TracerPid:")).split()[1])

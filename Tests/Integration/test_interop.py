@@ -154,6 +154,7 @@ class RealWitnesses(InteropCase):
                 witness = self.enterContext(make(self.key))
                 old, (node,) = self.cluster(1, witnesses=[witness], witness_quorum=1)
                 watcher = self.watch(old)
+                watcher.wait_for_size(0)  # before that leaves are refused
                 self.add(old, self.leaves(5))
                 watcher.wait_for_size(5)
                 old.kill()

@@ -5,6 +5,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -800,8 +801,9 @@ class Ends(unittest.TestCase):
             self.assertEqual(log.post_leaf(leaf).status, 200)
             with log.connect() as connection:
                 connection.send(connection.encode("POST", "/add-leaf", leaf.body))
+                deadline = time.monotonic() + wire.DEADLINE_SECONDS
                 while log.metrics()["held_requests"] < 1:
-                    pass
+                    self.assertLess(time.monotonic(), deadline, "not held")
                 began = time.monotonic()
                 self.assertEqual(log.stop(), 0)
                 self.assertLess(time.monotonic() - began, 20)
@@ -833,6 +835,7 @@ class Ends(unittest.TestCase):
             log.tree_head()
             answered: list[wire.Leaf] = []
             cut: list[bytes] = []
+            counts = itertools.count(1)
 
             def send(thread: int) -> None:
                 number = 1_000_000 * thread
@@ -847,7 +850,7 @@ class Ends(unittest.TestCase):
                             return
                         self.assertEqual(answer.status, 200)
                         answered.append(leaf)
-                        if len(answered) == 400:
+                        if next(counts) == 400:
                             log.process.send_signal(signal.SIGTERM)
                         if answer.field("Connection") == "close":
                             return

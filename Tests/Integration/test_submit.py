@@ -16,6 +16,7 @@ import unittest
 
 import ed25519
 import harness
+import ports
 import wire
 
 
@@ -126,6 +127,9 @@ class Demo(unittest.TestCase):
 
     def test_twice(self):
         for port in (6965, 6967):
+            if not ports.claim_port(port):
+                self.skipTest(f"port {port} is another run's")
+            self.addCleanup(ports.give_port_back, port)
             with contextlib.closing(socket.socket()) as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     self.skipTest(f"port {port} is in use")
