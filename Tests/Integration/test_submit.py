@@ -29,7 +29,10 @@ class Tools(unittest.TestCase):
         cls.policy = cls.log.policy_file()
         cls.key = cls.log.folder / "submitter"
         ed25519.Signer().write_openssh(cls.key)
-        cls.log.tree_head()
+        # In a tree of one leaf sigsum-submit asks for no proof, and takes any other leaf for wrong.
+        for number in range(2):
+            cls.log.add_leaf(number)
+        cls.log.tree_head(size_at_least=2)
 
     def files(self, name: str, count: int):
         folder = self.log.folder / name
@@ -98,9 +101,11 @@ class Tools(unittest.TestCase):
         submitter = ed25519.Signer()
         leaves = [wire.Leaf.numbered(submitter, number) for number in range(3)]
         self.log.add_leaves(leaves, connections=1)
+        # What it sees at once. The interval is also how long it waits for answers.
+        self.log.tree_head(size_at_least=len(self.log.leaves(internal=True)))
         (self.log.folder / "watched.pub").write_bytes(submitter.openssh_public())
         process = subprocess.Popen(
-            [monitor, "--policy", self.policy, "--interval", "200ms",
+            [monitor, "--policy", self.policy, "--interval", "3s",
              self.log.folder / "watched.pub"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
