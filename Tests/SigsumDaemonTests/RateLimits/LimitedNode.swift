@@ -171,7 +171,8 @@ final class LimitedNode: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             clientReactor.post { [clientReactor, origin] in
                 let client = HTTPClient(
-                    on: clientReactor, origin: origin, tls: nil, userAgent: "test")
+                    on: clientReactor, origin: origin, tls: nil, timeouts: .patient,
+                    userAgent: "test")
                 client.send(request) { result in
                     client.close()
                     continuation.resume(with: result.map(\.statusCode))
