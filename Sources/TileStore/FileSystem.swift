@@ -117,8 +117,10 @@ enum FileSystem {
         return descriptor
     }
 
-    /// Closes a descriptor that ``openLocked(_:)`` gave.
+    /// Unlocks and closes a descriptor that ``openLocked(_:)`` gave. Closing alone would leave the
+    /// lock to a child that is just being started: until its exec it has a copy of the descriptor.
     static func closeDescriptor(_ descriptor: Int32) {
+        flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 

@@ -78,6 +78,12 @@ struct NodeAnswer: Equatable {
     }
 }
 
+extension ClientTimeouts {
+    /// Longer than any test: each step of one may have to wait until hundreds of others have run.
+    static let patient = ClientTimeouts(
+        connect: .seconds(1_000), request: .seconds(1_000), overall: .seconds(1_000))
+}
+
 /// A node of which only the internal endpoint is there.
 final class InternalNode: @unchecked Sendable {
     static let leaves = Result {
@@ -164,8 +170,11 @@ final class InternalNode: @unchecked Sendable {
     /// come to hold.
     func wait(until condition: @escaping @Sendable (InternalFront) -> Bool) async {
         let deadline = ContinuousClock.now.advanced(by: .seconds(300))
+        // Time alone says nothing: between two looks hundreds of other tests may run.
+        var lookCount = 0
         while !(await look(condition)) {
-            guard ContinuousClock.now < deadline else {
+            lookCount += 1
+            guard lookCount < 1_000 || ContinuousClock.now < deadline else {
                 Issue.record("what was waited for does not come")
                 return
             }
@@ -188,10 +197,8 @@ final class InternalNode: @unchecked Sendable {
         let fields = prefer.map { [RequestField("Prefer", $0)] } ?? []
         let response = try await withCheckedThrowingContinuation { continuation in
             clientReactor.post { [clientReactor, origin] in
-                // The answer may wait for a task of the test, and that for a thread of the pool.
-                let patient = ClientTimeouts(request: .seconds(600), overall: .seconds(600))
                 let client = HTTPClient(
-                    on: clientReactor, origin: origin, tls: nil, timeouts: patient,
+                    on: clientReactor, origin: origin, tls: nil, timeouts: .patient,
                     userAgent: "test")
                 client.send(ClientRequest(.get, target, fields: fields)) { result in
                     client.close()

@@ -170,10 +170,8 @@ final class LimitedNode: Sendable {
     private func send(_ request: ClientRequest) async throws -> Int {
         try await withCheckedThrowingContinuation { continuation in
             clientReactor.post { [clientReactor, origin] in
-                // The answer may wait for a task of the test, and that for a thread of the pool.
-                let patient = ClientTimeouts(request: .seconds(600), overall: .seconds(600))
                 let client = HTTPClient(
-                    on: clientReactor, origin: origin, tls: nil, timeouts: patient,
+                    on: clientReactor, origin: origin, tls: nil, timeouts: .patient,
                     userAgent: "test")
                 client.send(request) { result in
                     client.close()

@@ -278,6 +278,10 @@ struct NamesCase: CustomTestStringConvertible, Sendable {
             rig.names.speak(releasing: 1)
             let outcome = await first
             #expect(try outcome == .valid("example.org"))
+            // It is told before it counts no more.
+            await withCheckedContinuation { continuation in
+                rig.thread.post { continuation.resume() }
+            }
 
             let gate = DispatchSemaphore(value: 0)
             rig.thread.post { gate.wait() }
