@@ -29,14 +29,19 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
         return "\(place)expected \(expected), found \(found)"
     }
 
-    /// Bytes as a message shows them: escaped, in quotes, at most `shownMax`.
+    /// Bytes as a message shows them: escaped, in quotes, cut to at most `shownMax` characters.
     package static func quoted(_ bytes: Span<UInt8>, shownMax: Int = 80) -> String {
         guard !bytes.isEmpty else { return "nothing" }
-        let shown = escaped(bytes.extracting(..<min(bytes.count, shownMax)))
-        return "\"\(shown)\"\(bytes.count > shownMax ? "..." : "")"
+        var text = ""
+        for position in bytes.indices {
+            let shown = escaped(bytes[position])
+            guard text.utf8.count + shown.utf8.count <= shownMax else { return "\"\(text)\"..." }
+            text += shown
+        }
+        return "\"\(text)\""
     }
 
-    /// The first line of `bytes` in the same way, at most 240 of its bytes: what a peer wrote for a
+    /// The first line of `bytes` in the same way, at most 240 characters: what a peer wrote for a
     /// person to read, often from within outwards, with the cause at the end.
     package static func quotedLine(of bytes: Span<UInt8>) -> String {
         var end = 0
@@ -47,22 +52,20 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Bytes as printable ASCII, everything else escaped, and so that different bytes make
     /// different texts.
     package static func escaped(_ bytes: Span<UInt8>) -> String {
-        var text = ""
-        for position in bytes.indices {
-            let byte = bytes[position]
-            switch byte {
-            case 0x0A: text += "\\n"
-            case 0x0D: text += "\\r"
-            case 0x09: text += "\\t"
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                text += "\\"
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            case 0x20..<0x7F: text.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16)
-                text += digits.utf8.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
-            }
+        bytes.indices.map { escaped(bytes[$0]) }.joined()
+    }
+
+    private static func escaped(_ byte: UInt8) -> String {
+        switch byte {
+        case 0x0A: return "\\n"
+        case 0x0D: return "\\r"
+        case 0x09: return "\\t"
+        case UInt8(ascii: "\""): return "\\\""
+        case UInt8(ascii: "\\"): return "\\\\"
+        case 0x20..<0x7F: return String(UnicodeScalar(byte))
+        default:
+            let digits = String(byte, radix: 16)
+            return digits.utf8.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
         }
-        return text
     }
 }
