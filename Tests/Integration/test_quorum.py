@@ -100,7 +100,9 @@ class TwoOfThree(SecondaryCase):
         for gone in (0, 1), (1, 2):
             for number in gone:
                 self.nodes[number].kill()
-            self.primary.wait_for_line("publishing waits", len(self.primary.lines))
+            # It may be said before the second of them has ended.
+            self.until(lambda: self.said(self.primary, "publishing waits", "publishing goes on")[-1:]
+                       == ["publishing waits"])
             known = self.nodes[3 - sum(gone)].wait_until_size(len(self.primary.leaves()))
             self.wait_for_rounds(self.primary)
             self.assertLess(self.watcher.last.size, known.size)
