@@ -194,6 +194,28 @@ class Polling(WithScripted):
         self.assert_has(node, leaves)
         self.assertGreaterEqual(self.time_of_requests(primary, 9), 0.59)
 
+    def test_when_it_has_caught_up(self):
+        """When the primary has said that there is no more, not when it is asked again."""
+        primary, node = self.follow(made_leaves(10), honors_wait=False, interval="1200ms")
+        node.wait_for_line("caught up")
+        is_last = threading.Event()
+
+        def answer(exchange):
+            if is_last.is_set():
+                exchange.wait()
+            if exchange.request.body.start == 10:
+                is_last.set()
+            primary.answer(exchange)
+
+        primary.always(answer)
+        primary.wait_for(lambda: is_last.is_set() and all(
+            request.ended for request in primary.requests if request.body.start == 10))
+        ends = sum(request.status == 404 for request in primary.requests)
+        self.until_value(node, ends, "replication_requests_total", status="404")
+        caught_up = self.value(node, "replication_caught_up_timestamp_seconds")
+        primary.wait_for(lambda: primary.requests[-1].ended is None)
+        self.assertEqual(self.value(node, "replication_caught_up_timestamp_seconds"), caught_up)
+
     def test_an_end_while_it_waits(self):
         for honors_wait in (True, False):
             _, node = self.follow(made_leaves(3), honors_wait, timeout="10s", interval="10s")
