@@ -209,8 +209,9 @@ actor PrimaryControl: ControlActor {
 
     private func show(_ published: PublishedTree) {
         let size = published.tree.treeHead.size
-        parts.board.publish(Publication(published))
+        // First: whoever sees the tree head finds that leaves are taken.
         parts.intake.setPublished()
+        parts.board.publish(Publication(published))
         parts.announce()
         parts.metrics.publishedSize.set(size.value)
         logger.debug(
