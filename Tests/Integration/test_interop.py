@@ -154,6 +154,8 @@ class RealWitnesses(InteropCase):
                 witness = self.enterContext(make(self.key))
                 old, (node,) = self.cluster(1, witnesses=[witness], witness_quorum=1)
                 watcher = self.watch(old)
+                # Before that no leaf is taken.
+                watcher.wait_for_size(0)
                 self.add(old, self.leaves(5))
                 watcher.wait_for_size(5)
                 old.kill()
