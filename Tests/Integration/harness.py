@@ -14,10 +14,12 @@
 import concurrent.futures
 import contextlib
 import hashlib
+import io
 import os
 import pathlib
 import re
 import resource
+import select
 import selectors
 import shutil
 import signal
@@ -82,7 +84,8 @@ class StartFailed(Exception):
 class Server:
     """
     One server process, restartable: its folder outlives it. Subclasses say what is run. Everything
-    it writes to stderr is kept, over all starts, in `lines`.
+    it writes to stderr is kept, over all starts, in `lines`: always all that was written until then,
+    so what comes behind a number of lines was written after they were counted.
     """
 
     def __init__(self, folder: os.PathLike | None = None, key: ed25519.Signer | None = None):
@@ -98,7 +101,9 @@ class Server:
         self.public_key, self.key_hash = self.signer.public_key, self.signer.key_hash
         self.external, self.internal = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
         self.process: subprocess.Popen | None = None
-        self.lines: list[str] = []
+        self._lines: list[str] = []
+        self._unfinished = b""
+        self._stream: io.BufferedReader | None = None
         self._changed = threading.Condition()
         self._reader: threading.Thread | None = None
 
@@ -150,7 +155,9 @@ class Server:
             env=os.environ | self.environment(),
             start_new_session=True,
         )
-        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self._stream = self.process.stderr
+        os.set_blocking(self._stream.fileno(), False)
+        self._reader = threading.Thread(target=self._read, args=[self._stream], daemon=True)
         self._reader.start()
 
     @property
@@ -188,18 +195,35 @@ class Server:
     # What it says
 
     def _read(self, stream) -> None:
+        poll = select.poll()
+        poll.register(stream, select.POLLIN)
         with stream:
-            for line in stream:
+            while self._stream is stream:
+                poll.poll()
                 with self._changed:
-                    self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
-                    self._changed.notify_all()
+                    self._take_lines()
+
+    def _take_lines(self) -> None:
+        """Takes what has been written, at the end also a line without a line feed."""
+        with contextlib.suppress(BlockingIOError):
+            while self._stream is not None:
+                data = os.read(self._stream.fileno(), 65536)
+                *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+                if not data:
+                    lines, self._unfinished = [self._unfinished] * bool(self._unfinished), b""
+                    self._stream = None
+                self._lines += [line.decode("utf-8", "replace") for line in lines]
+                self._changed.notify_all()
+
+    @property
+    def lines(self) -> list[str]:
         with self._changed:
-            self._changed.notify_all()
+            self._take_lines()
+            return self._lines
 
     @property
     def output(self) -> str:
-        with self._changed:
-            return "\n".join(self.lines)
+        return "\n".join(self.lines)
 
     def wait_for_line(self, pattern: str, start: int = 0) -> str:
         """The first line from number `start` on in which the pattern is found."""
@@ -209,7 +233,7 @@ class Server:
 
         with self._changed:
             self._changed.wait_for(
-                lambda: find() is not None or not self._reader.is_alive(), DEADLINE_SECONDS
+                lambda: find() is not None or self._stream is None, DEADLINE_SECONDS
             )
             line = find()
         assert line is not None, f"no line with {pattern!r} in:\n{self.output}"

@@ -24,9 +24,9 @@ from document import Block, Document
 # Rounds as quick as the machine makes them; a document has the options of a real log.
 QUICK = {
     "sigsum-log-primary": [
-        "--min-interval=10ms", "--interval=100ms", "--timeout=2s", "--add-leaf-wait=0s",
+        "--min-interval=10ms", "--interval=100ms", "--timeout=10s", "--add-leaf-wait=0s",
         "--witness-requests-per-day=1000000000"],
-    "sigsum-log-secondary": ["--interval=100ms", "--timeout=2s"],
+    "sigsum-log-secondary": ["--interval=100ms", "--timeout=10s"],
 }
 
 # Asks the machine to do it.

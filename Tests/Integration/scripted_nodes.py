@@ -180,6 +180,8 @@ class ScriptedSecondary(ScriptedServer):
         self.limit: int | None = None
         self.honors_wait = honors_wait
         self._hashes: list[bytes] = []
+        # A request that its primary has given up may still be at it.
+        self._copying = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="sigsum-secondary-")
         self.public_key_file = pathlib.Path(self._folder.name) / "secondary.pub"
         self.public_key_file.write_bytes(self.signer.openssh_public())
@@ -200,18 +202,20 @@ class ScriptedSecondary(ScriptedServer):
 
     def tree_head(self) -> wire.TreeHead:
         """Copies what is new, and signs."""
-        while self.limit is None or len(self._hashes) < self.limit:
-            start = len(self._hashes)
-            end = start + 512 if self.limit is None else self.limit
-            try:
-                answer = self.primary.get(f"/get-leaves/{start}/{end}", internal=True)
-            except (OSError, wire.ConnectionClosed):  # it is down, or ends
-                break
-            if answer.status != 200:
-                break
-            self._hashes += map(merkle.hash_leaf, wire.parse_leaves(answer.body))
-        size = len(self._hashes)
-        return wire.TreeHead.make(self.signer, size, merkle.roots(self._hashes, [size])[size])
+        with self._copying:
+            while self.limit is None or len(self._hashes) < self.limit:
+                start = len(self._hashes)
+                end = start + 512 if self.limit is None else self.limit
+                try:
+                    answer = self.primary.get(f"/get-leaves/{start}/{end}", internal=True)
+                except (OSError, wire.ConnectionClosed):  # it is down, or ends
+                    break
+                if answer.status != 200:
+                    break
+                self._hashes += map(merkle.hash_leaf, wire.parse_leaves(answer.body))
+            size = len(self._hashes)
+            root_hash = merkle.roots(self._hashes, [size])[size]
+        return wire.TreeHead.make(self.signer, size, root_hash)
 
     def judge(self, request, change: Callable[[wire.TreeHead], wire.TreeHead] = lambda head: head
               ) -> tuple[int, str, bytes]:

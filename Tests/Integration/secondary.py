@@ -10,6 +10,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -101,6 +102,15 @@ def set_secondaries(log: harness.Server, secondaries: Sequence, quorum: int | No
 def url_of(secondary) -> str:
     """A scripted one has a URL, a server an internal endpoint."""
     return secondary.internal_url if isinstance(secondary, harness.Server) else secondary.url
+
+
+def freeze(server: harness.Server) -> None:
+    """
+    SIGSTOP, until nothing in the process runs any more: the signal goes to one of its threads, and
+    the others run on until that one has had a processor.
+    """
+    server.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 # ---- Failover

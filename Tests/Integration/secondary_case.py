@@ -3,7 +3,9 @@
 # What the tests of a log with secondaries share: primaries and secondaries made for each other, and
 # looks at both.
 
+import itertools
 import os
+import re
 
 import harness
 import merkle
@@ -89,6 +91,17 @@ class SecondaryCase(WitnessCase):
         """Until the log has published that many times more, of whatever size."""
         before = self.value(log, "quorum_total")
         self.until_value(log, before + count, "quorum_total")
+
+    def said(self, log: harness.Server, begins: str, ends: str, start: int = 0) -> list[str]:
+        """
+        Which of both was said, in this order, line by line. On a busy machine a thing may begin
+        again; but that it has begun is said once, until it has ended.
+        """
+        lines = self.lines(log, f"{begins}|{ends}", start)
+        said = [begins if re.search(begins, line) else ends for line in lines]
+        for first, second in itertools.pairwise(said):
+            self.assertNotEqual(first, second, "\n".join(lines))
+        return said
 
     def assert_reads(self, log: harness.Server, size: int) -> None:
         """Exactly that many leaves are published, and everything can be read of them."""

@@ -12,7 +12,7 @@ import threading
 import harness
 import merkle
 import wire
-from secondary import Secondary, assert_same_tree, promoted, set_secondaries, take_address
+from secondary import Secondary, assert_same_tree, freeze, promoted, set_secondaries, take_address
 from secondary_case import IS_LONG, SecondaryCase
 from witness_case import QUICK
 
@@ -36,7 +36,7 @@ class FailoverCase(SecondaryCase):
         leaves before.
         """
         for node in behind:
-            node.process.send_signal(signal.SIGSTOP)
+            freeze(node)
         if behind:
             self.clients.wait_for_any_answers(12)
         threading.Event().wait(random.uniform(0, 0.03))
@@ -148,12 +148,16 @@ class OneSecondary(FailoverCase):
         """The old one runs, cut off from its secondary alone, while the new one begins."""
         self.busy(1)
         (node,) = self.nodes
-        self.assertEqual(node.stop(), 0)
-        self.primary.wait_for_line("publishing waits")
-        self.clients.end()
         old = self.primary
+        start = len(old.lines)
+        self.assertEqual(node.stop(), 0)
+        # Then the last answer of the secondary has been taken.
+        old.wait_for_line("no tree head", start)
+        old.wait_for_line("publishing waits", start)
+        self.clients.end()
         answered = list(self.clients.answered)
-        before = old.tree_head()
+        replicated = self.value(old, "tree_size_leaves", state="replicated")
+        before = old.tree_head(size_at_least=int(replicated))
         # At an address of its own: the old one has the log's.
         new = promoted(node, self.key, **QUICK)
         self.addCleanup(new.close)
@@ -236,7 +240,7 @@ class TwoOfThree(FailoverCase):
     def test_the_primary_is_killed_under_load(self):
         self.busy(3, 2)
         one, two, three = random.sample(self.nodes, 3)
-        one.process.send_signal(signal.SIGSTOP)
+        freeze(one)
         self.clients.wait_for_answers(20)
         self.lose_primary(one, two)
         # Any two have among them everything that was answered 200.
@@ -272,11 +276,12 @@ class TwoOfThree(FailoverCase):
         self.assert_stopped_well(new, gone, other)
 
     def follow_or_refill(self, node: Secondary, new: harness.Log, total: int) -> None:
-        start = len(node.lines)
-        self.until(lambda: node.size >= total or self.lines(node, "replication stopped"))
+        # One that has more may not have seen yet that the new primary has not.
+        self.until(lambda: node.size == total or self.lines(node, "replication stopped"))
         if not self.lines(node, "replication stopped"):
             return
         self.assertEqual(node.stop(), 0)
+        start = len(node.lines)
         shutil.rmtree(node.store)
         node.start()
         node.wait_until_size(total)
@@ -356,6 +361,10 @@ class WithoutTheKey(FailoverCase):
         self.busy(1)
         self.lose_primary()
         (survivor,) = self.nodes
+        # It may be storing what came last: it follows nobody from here on.
+        self.assertEqual(survivor.stop(), 0)
+        survivor.options["primary_url"] = "http://127.0.0.1:9"
+        survivor.start()
         size = survivor.size
         filled = self.secondary(survivor).start()
         filled.wait_until_size(size)

@@ -11,7 +11,7 @@ import time
 
 import harness
 import wire
-from secondary import Secondary, assert_same_tree, set_secondaries
+from secondary import Secondary, assert_same_tree, freeze, set_secondaries
 from secondary_case import IS_LONG, SecondaryCase
 
 
@@ -50,10 +50,16 @@ class Pair(SecondaryCase):
         set_secondaries(primary, [secondary])
         primary.start(), secondary.start()
         self.add(primary, self.leaves(1))
-        firsts = [primary.post_leaf(leaf).status for leaf in self.leaves(50, start=1)]
-        # A machine that is busy may keep one waiting for more than 100 ms.
-        self.assertGreater(firsts.count(200), 25, firsts)
-        primary.tree_head(size_at_least=51 if firsts[-1] == 200 else 50)
+        firsts: list[int] = []
+
+        def add_one() -> bool:
+            firsts.append(primary.post_leaf(self.leaf(len(firsts) + 1)).status)
+            return firsts.count(200) > 25
+
+        # A machine that is busy may keep any of them waiting for more than 100 ms.
+        self.until(add_one, "first requests that are answered 200")
+        self.assertLessEqual(set(firsts), {200, 202})
+        primary.tree_head(size_at_least=len(firsts) + 1)
 
     def test_the_lines_of_a_start(self):
         primary, secondary = self.pair()
@@ -170,6 +176,7 @@ class Away(SecondaryCase):
 
     def setUp(self):
         super().setUp()
+        # Leaves that wait for longer than that, and two intervals, are worth a line.
         self.primary, self.node = self.pair(timeout="500ms")
         self.add(self.primary, self.leaves(3))
         self.primary.tree_head(size_at_least=3)
@@ -218,17 +225,18 @@ class Away(SecondaryCase):
                 self.primary.wait_for_line(rf"\[INFO\] secondary {self.node.internal_url}/?: "
                                            r"answers again, failures before: \d+$", start)
                 # However many attempts there were, each thing is said once.
-                for pattern in ("no tree head", "publishing waits", "publishing goes on"):
-                    lines = self.lines(self.primary, rf"\[(INFO|WARN)\].*{pattern}", start)
-                    self.assertEqual(len(lines), 1, self.primary.output)
+                for begins, ends in (("no tree head", "answers again"),
+                                     ("publishing waits", "publishing goes on")):
+                    self.assertEqual(self.said(self.primary, begins, ends, start)[:2],
+                                     [begins, ends])
 
     def test_hung(self):
         """SIGSTOP: connections stay open and nothing comes; afterwards it goes on as it was."""
         start = len(self.primary.lines)
-        self.node.process.send_signal(signal.SIGSTOP)
+        freeze(self.node)
         self.addCleanup(self.node.process.send_signal, signal.SIGCONT)
         self.wait_in_vain(3, 5)
-        self.primary.wait_for_line(r"\[WARN\] publishing waits")
+        self.primary.wait_for_line(r"\[WARN\] publishing waits", start)
         self.node.process.send_signal(signal.SIGCONT)
         self.assert_goes_on(5, start)
 
@@ -244,8 +252,9 @@ class Away(SecondaryCase):
             self.wait_for_rounds(self.primary)
             for leaf in self.leaves(2, start=3):
                 self.assert_waits(self.primary, leaf)
+            # It may be said before the second of them is sent.
             self.primary.wait_for_line(r"\[WARN\] publishing waits: the required secondaries hold "
-                                       r"3 of 5 leaves$", start)
+                                       r"3 of [45] leaves$", start)
             self.assert_reads(self.primary, 3)
         self.node.start()
         self.assert_goes_on(5, start)
@@ -270,18 +279,23 @@ class Away(SecondaryCase):
         """SIGSTOP: the secondary gives up waiting, says so once, and goes on afterwards."""
         self.assertEqual(self.node.stop(), 0)
         self.node.options["timeout"] = "500ms"
+        start = len(self.node.lines)
         self.node.start()
-        self.node.wait_for_line("caught up")
-        self.primary.process.send_signal(signal.SIGSTOP)
+        self.node.wait_for_line("caught up", start)
+        fails = rf"\[WARN\] primary {self.primary.internal_url}/?: "
+        again = r"\[INFO\] primary .*: answers again, failures before: \d+$"
+        freeze(self.primary)
         try:
-            self.node.wait_for_line(rf"\[WARN\] primary {self.primary.internal_url}/?: ")
+            # It may have been late before, without being stopped.
+            self.until(lambda: self.said(self.node, fails, again, start)[-1:] == [fails])
             self.assertEqual(self.node.size, 3)
         finally:
             self.primary.process.send_signal(signal.SIGCONT)
         self.add(self.primary, self.leaves(5))
         assert_same_tree(self.primary, self.node, 5)
-        self.node.wait_for_line(r"\[INFO\] primary .*: answers again, failures before: \d+$")
-        self.assertEqual(len(self.lines(self.node, r"\[WARN\]")), 1, self.node.output)
+        self.until(lambda: self.said(self.node, fails, again, start)[-1:] == [again])
+        self.assertEqual(self.lines(self.node, r"\[WARN\]", start),
+                         self.lines(self.node, fails, start))
 
     def test_a_secondary_that_was_wiped(self):
         """It is filled again; what it had before it does not have to be told."""
@@ -369,7 +383,8 @@ class Metrics(SecondaryCase):
         ):
             self.assertEqual(self.value(primary, name, **labels), value, name)
         self.assertGreaterEqual(self.value(primary, "replication_duration_seconds_count"), 1)
-        self.assertGreaterEqual(self.value(primary, "secondary_requests_total", status="200"), 2)
+        # One answer may tell of all leaves.
+        self.assertGreaterEqual(self.value(primary, "secondary_requests_total", status="200"), 1)
         for name, labels, value in (
             ("tree_size_leaves", {"state": "committed"}, 5), ("committed_leaves_total", {}, 5),
             ("replication_halted", {}, 0),
@@ -381,8 +396,10 @@ class Metrics(SecondaryCase):
         self.assertGreater(self.value(secondary, "store_free_bytes"), 0)
         self.assertLess(abs(self.value(secondary, "replication_caught_up_timestamp_seconds")
                             - time.time()), 60)
+        # There may be some from before its first start.
+        failed = self.value(primary, "secondary_requests_total", status="none")
         secondary.kill()
-        self.until_value(primary, 1, "secondary_requests_total", status="none")
+        self.until_value(primary, failed + 1, "secondary_requests_total", status="none")
         self.assertEqual(self.value(primary, "secondary_tree_size_leaves"), 5)
         primary.kill()
 

@@ -17,7 +17,7 @@ import harness
 import merkle
 import wire
 from scripted_nodes import ScriptedPrimary, ScriptedSecondary, made_leaves
-from secondary import Secondary, assert_same_tree, set_secondaries
+from secondary import Secondary, assert_same_tree, freeze, set_secondaries
 from secondary_case import WAITS_BODY, SecondaryCase
 from test_witness_tls import Authority
 
@@ -154,8 +154,9 @@ class Repeats(SecondaryCase):
     def start(self, **options) -> None:
         self.primary = self.log([], 0, **options)
         self.node = self.enterContext(ScriptedSecondary(self.primary))
-        self.scripted(self.primary, self.node)
+        # From the beginning: it may be about to ask what there is beyond.
         self.node.limit = 0
+        self.scripted(self.primary, self.node)
         self.assert_waits(self.primary, self.leaf(0))
 
     def test_until_it_is_published(self):
@@ -180,6 +181,7 @@ class Repeats(SecondaryCase):
         with self.primary.connect() as old, self.primary.connect() as new:
             old.send(old.encode("POST", "/add-leaf", self.leaf(0).body))
             new.send(new.encode("POST", "/add-leaf", self.leaf(1).body))
+            self.until_value(self.primary, 1, "held_requests")
             self.until_value(self.primary, 2, "tree_size_leaves", state="committed")
             self.assertEqual(self.primary.stop(), 0)
             for connection in (old, new):
@@ -207,7 +209,7 @@ class Ends(SecondaryCase):
         primary, node = self.pair(timeout="25s")
         self.add(primary, self.leaves(2))
         for hung, other in ((node, primary), (primary, node)):
-            hung.process.send_signal(signal.SIGSTOP)
+            freeze(hung)
             try:
                 began = time.monotonic()
                 self.assertEqual(other.stop(), 0)
@@ -221,15 +223,18 @@ class Ends(SecondaryCase):
 
     def test_in_the_middle_of_copying(self):
         """What is committed stays, and the next start goes on with it."""
-        leaves = made_leaves(30_000)
-        primary = self.enterContext(ScriptedPrimary(leaves, max_range=500))
+        leaves = made_leaves(40_000)
+        primary = self.enterContext(ScriptedPrimary(max_range=500))
         node = self.secondary(primary)
-        for end in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+        for turn, end in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGTERM), start=1):
+            # However far it came in the turn before, there are 20 answers more.
+            primary.set_leaves(leaves[:10_000 * turn])
             start = len(primary.requests)
             node.start()
             primary.wait_for_requests(start + 12)
             self.assertEqual(node.stop(end), 0 if end == signal.SIGTERM else -end)
             node.assert_audit()
+        primary.set_leaves(leaves)
         node.start()
         head = node.wait_until_size(len(leaves))
         hashes = list(map(merkle.hash_leaf, leaves))

@@ -209,7 +209,7 @@ actor PrimaryControl: ControlActor {
 
     private func show(_ published: PublishedTree) {
         let size = published.tree.treeHead.size
-        // Before anybody sees it: who does may add leaves.
+        // First: whoever sees the tree head finds that leaves are taken.
         parts.intake.setPublished()
         parts.board.publish(Publication(published))
         parts.announce()

@@ -74,7 +74,6 @@ actor SecondaryControl: ControlActor {
         while true {
             let step = replicator.next(now: .now())
             tellNotices()
-            if replicator.isAtEnd { metrics.caughtUpTime.set(UnixTime.now()) }
             switch step {
             case .fetch(let request): fetch(request)
             case .append(let leaves, let size): Task { await append(leaves, at: size) }
@@ -92,6 +91,7 @@ actor SecondaryControl: ControlActor {
             assumeIsolated { control in
                 control.replicator.answered(
                     request, answer, isNewConnection: isNewConnection, now: .now())
+                control.noteCaughtUp()
                 control.advance()
             }
         }
@@ -109,7 +109,13 @@ actor SecondaryControl: ControlActor {
                 reason: "the store's disk is nearly full, \(freeBytes) bytes are free",
                 now: .now())
         }
+        noteCaughtUp()
         advance()
+    }
+
+    /// After each answer and append. It says nothing of now that a request is being made.
+    private func noteCaughtUp() {
+        if replicator.isAtEnd { metrics.caughtUpTime.set(UnixTime.now()) }
     }
 
     // MARK: What the operator hears
