@@ -39,7 +39,7 @@ struct IntegerTable: Sendable {
     fileprivate let handle: MDB_dbi
 }
 
-/// The table whose keys are short texts.
+/// A table whose keys are short texts.
 struct TextTable: Sendable {
     fileprivate let handle: MDB_dbi
 }
@@ -219,6 +219,34 @@ extension Transaction where Self: ~Copyable {
         return unsafe body(Span<UInt8>(_unsafeBytes: bytes))
     }
 
+    /// Calls `body` with each value of `table`, in the order of their keys. The bytes are LMDB's own,
+    /// mapped from the file; the span cannot leave the closure.
+    borrowing func forEachValue(
+        in table: TextTable, _ body: (Span<UInt8>) -> Void
+    ) throws(LMDBError) {
+        var opened: OpaquePointer?
+        // The out parameter is a local; on success it holds a cursor that is ours to close.
+        try unsafe LMDBError.check(
+            mdb_cursor_open(handle, table.handle, &opened), "mdb_cursor_open")
+        guard let cursor = unsafe opened else {
+            throw LMDBError(code: MDB_PANIC, function: "mdb_cursor_open")
+        }
+        // Closed before its transaction ends, which the borrow excludes until then.
+        defer { unsafe mdb_cursor_close(cursor) }
+        var key = unsafe MDB_val()
+        var value = unsafe MDB_val()
+        var position = MDB_FIRST
+        while true {
+            let code = unsafe mdb_cursor_get(cursor, &key, &value, position)
+            guard code != MDB_NOTFOUND else { return }
+            try LMDBError.check(code, "mdb_cursor_get")
+            // The value is valid until the transaction ends or writes, which the borrow excludes.
+            let bytes = unsafe UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
+            unsafe body(Span<UInt8>(_unsafeBytes: bytes))
+            position = MDB_NEXT
+        }
+    }
+
     /// The number of entries of `table`.
     borrowing func entryCount(of table: IntegerTable) throws(LMDBError) -> UInt64 {
         var stat = MDB_stat()
@@ -238,7 +266,7 @@ extension TableOpener where Self: ~Copyable {
         try openTable(name, flags: UInt32(MDB_INTEGERKEY)).map { IntegerTable(handle: $0) }
     }
 
-    /// Opens the text table that exists; nil where it does not.
+    /// Opens a text table that exists; nil where it does not.
     borrowing func openTextTable(_ name: String) throws(LMDBError) -> TextTable? {
         try openTable(name, flags: 0).map { TextTable(handle: $0) }
     }
@@ -287,7 +315,7 @@ struct WriteTransaction: ~Copyable, TableOpener {
         return IntegerTable(handle: handle)
     }
 
-    /// Opens or creates the text table.
+    /// Opens or creates a text table.
     borrowing func createTextTable(_ name: String) throws(LMDBError) -> TextTable {
         guard let handle = try openTable(name, flags: UInt32(MDB_CREATE)) else {
             throw LMDBError(code: MDB_NOTFOUND, function: "mdb_dbi_open")
@@ -318,6 +346,17 @@ struct WriteTransaction: ~Copyable, TableOpener {
         try unsafe put(value, for: bytes, in: table.handle, flags: 0)
     }
 
+    /// The same for a key that is made at run time, of 1 to 511 bytes.
+    borrowing func put(
+        _ value: Span<UInt8>, for key: Span<UInt8>, in table: TextTable
+    ) throws(LMDBError) {
+        // LMDB copies the key during the call, and does not write to it.
+        try unsafe key.withUnsafeBytes { bytes throws(LMDBError) in
+            let bytes = unsafe UnsafeMutableRawBufferPointer(mutating: bytes)
+            try unsafe put(value, for: bytes, in: table.handle, flags: 0)
+        }
+    }
+
     private borrowing func put(
         _ value: Span<UInt8>, for key: UnsafeMutableRawBufferPointer, in table: MDB_dbi,
         flags: UInt32
@@ -335,7 +374,16 @@ struct WriteTransaction: ~Copyable, TableOpener {
 
     /// Removes all entries of `table`.
     borrowing func clear(_ table: IntegerTable) throws(LMDBError) {
-        try unsafe LMDBError.check(mdb_drop(handle, table.handle, 0), "mdb_drop")
+        try clear(table.handle)
+    }
+
+    /// Removes all entries of `table`.
+    borrowing func clear(_ table: TextTable) throws(LMDBError) {
+        try clear(table.handle)
+    }
+
+    private borrowing func clear(_ table: MDB_dbi) throws(LMDBError) {
+        try unsafe LMDBError.check(mdb_drop(handle, table, 0), "mdb_drop")
     }
 }
 

@@ -90,9 +90,16 @@ package struct StoreView: ~Copyable, NodeSource {
         }
     }
 
-    /// What the last ledger stored (``LeafLedger/encode()``); nil before the first.
-    package borrowing func quotas() throws(StoreError) -> [UInt8]? {
-        try metaBytes(MetaKey.quotas)
+    /// What ledgers have recorded: the head, then the lines in the order of their names; nil before
+    /// the first head.
+    package borrowing func ledger() throws(StoreError) -> [UInt8]? {
+        guard var text = try metaBytes(MetaKey.ledgerHead) else { return nil }
+        try StoreError.wrap("read the ledger") { () throws(LMDBError) in
+            try transaction.forEachValue(in: tables.ledger) { line in
+                for position in line.indices { text.append(line[position]) }
+            }
+        }
+        return text
     }
 
     /// The position of the leaf with `leafHash`; nil when it is not committed.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// What is in the environment: five tables.
+// What is in the environment: six tables.
 //
 //     slabs   slab number            -> slab (Slab.swift)
 //     tiles   level << 56 | number   -> tile of level 1 and up
 //     tail    leaf index             -> 128 bytes of a leaf that no slab has yet; under 256 rows
 //     index   8 bytes of leaf hash   -> one or more leaf indices of 6 bytes
 //     meta    text                   -> what the store is, and its heads
+//     ledger  a name                 -> what was charged to it, in lines that are somebody else's
 //
 // All integers are little-endian; keys are native integers, which LMDB compares fastest.
 
@@ -21,6 +22,7 @@ struct StoreTables: Sendable {
     let tail: IntegerTable
     let index: IntegerTable
     let meta: TextTable
+    let ledger: TextTable
 
     /// Creates what is absent.
     init(creatingIn transaction: borrowing WriteTransaction) throws(LMDBError) {
@@ -29,6 +31,7 @@ struct StoreTables: Sendable {
         tail = try transaction.createTable("tail")
         index = try transaction.createTable("index")
         meta = try transaction.createTextTable("meta")
+        ledger = try transaction.createTextTable("ledger")
     }
 
     /// Opens what is there; nil when a table is absent.
@@ -37,13 +40,15 @@ struct StoreTables: Sendable {
             let tiles = try transaction.openTable("tiles"),
             let tail = try transaction.openTable("tail"),
             let index = try transaction.openTable("index"),
-            let meta = try transaction.openTextTable("meta")
+            let meta = try transaction.openTextTable("meta"),
+            let ledger = try transaction.openTextTable("ledger")
         else { return nil }
         self.slabs = slabs
         self.tiles = tiles
         self.tail = tail
         self.index = index
         self.meta = meta
+        self.ledger = ledger
     }
 }
 
@@ -121,8 +126,8 @@ enum MetaKey {
     static let publishedTreeHead: StaticString = "published-tree-head"
     /// What is remembered of each witness: lines of ``WitnessRecord``.
     static let witnesses: StaticString = "witnesses"
-    /// What new leaves were charged to: bytes of whoever keeps such a ledger.
-    static let quotas: StaticString = "quotas"
+    /// What stands before the lines of the ledger table.
+    static let ledgerHead: StaticString = "ledger-head"
 }
 
 extension WriteTransaction {

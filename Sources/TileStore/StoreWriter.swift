@@ -57,15 +57,30 @@ package protocol LeafLedger {
     /// for it; false: it is not to be added. Called once for each new leaf, in their order.
     mutating func charge(_ position: Int) -> Bool
 
-    /// What is to be stored together with the leaves: the state after all that was charged; nil when
-    /// there is nothing to remember.
-    func encode() -> [UInt8]?
+    /// What is to be stored together with the leaves. Called once in a batch with new leaves, after
+    /// all that was charged, and followed by the commit.
+    mutating func record() -> LedgerRecord
+}
+
+/// What a ledger has the store remember.
+package struct LedgerRecord: Hashable, Sendable {
+    /// What stands before the lines from now on; all that was stored before is forgotten. nil: all
+    /// of that stays, but for the lines of the same names.
+    package let newHead: [UInt8]?
+    /// Lines by their names, of 1 to 511 bytes.
+    package let lines: [[UInt8]: [UInt8]]
+
+    /// A record of its parts.
+    package init(newHead: [UInt8]? = nil, lines: [[UInt8]: [UInt8]] = [:]) {
+        self.newHead = newHead
+        self.lines = lines
+    }
 }
 
 /// Nothing is charged.
 private struct NoLedger: LeafLedger {
     func charge(_ position: Int) -> Bool { true }
-    func encode() -> [UInt8]? { nil }
+    func record() -> LedgerRecord { LedgerRecord() }
 }
 
 /// What became of a batch that had to follow the tree exactly.
@@ -149,9 +164,9 @@ package final class StoreWriter {
         return try append(leaves, charging: &ledger)
     }
 
-    /// The same for leaves that are charged: a new one that `ledger` has no room for is refused. The
-    /// ledger's state is stored in the same transaction, so that no leaf is ever in the tree and not
-    /// charged, nor charged and not in the tree.
+    /// The same for leaves that are charged: a new one that `ledger` has no room for is refused. What
+    /// the ledger records is stored in the same transaction, so that no leaf is ever in the tree and
+    /// not charged, nor charged and not in the tree.
     package func append(
         _ leaves: [HashedLeaf], charging ledger: inout some LeafLedger
     ) throws(StoreError) -> [AppendedLeaf] {
@@ -261,9 +276,7 @@ package final class StoreWriter {
         try putTail(oldSize: oldSize, wasEmptied: finishedSlab, transaction)
         let newHead = TreeHead(size: edge.size, rootHash: edge.root(hasher: &hasher))
         try transaction.put(newHead.storedBytes.span, for: MetaKey.treeHead, in: store.tables.meta)
-        if let quotas = ledger.encode() {
-            try transaction.put(quotas.span, for: MetaKey.quotas, in: store.tables.meta)
-        }
+        try put(ledger.record(), transaction)
         try transaction.commit()
         treeHead = newHead
         return positions
@@ -307,6 +320,18 @@ package final class StoreWriter {
         if let stored { return stored }
         return try transaction.withValue(of: index.value, in: store.tables.tail) {
             if let bytes = $0 { hasher.leafHash(bytes) } else { Digest?.none }
+        }
+    }
+
+    private func put(
+        _ record: LedgerRecord, _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) {
+        if let head = record.newHead {
+            try transaction.put(head.span, for: MetaKey.ledgerHead, in: store.tables.meta)
+            try transaction.clear(store.tables.ledger)
+        }
+        for (name, line) in record.lines {
+            try transaction.put(line.span, for: name.span, in: store.tables.ledger)
         }
     }
 

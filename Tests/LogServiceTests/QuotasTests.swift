@@ -31,7 +31,7 @@ import TileStore
     }
 
     private static func quotas(_ text: String = file) throws -> Quotas {
-        Quotas(try limits(text), table: QuotaTable(since: now))
+        Quotas(try limits(text), stored: nil, now: now)
     }
 
     private static func name(_ text: String) throws -> DomainName {
@@ -161,7 +161,7 @@ import TileStore
         }
         func stored() throws -> QuotaTable {
             let bytes = try StoreReader(fixture.store).read { view throws(StoreError) in
-                try view.quotas() ?? []
+                try view.ledger() ?? []
             }
             return try QuotaTable(parsing: bytes.span)
         }
@@ -173,7 +173,7 @@ import TileStore
             accounts.map { table.count(of: $0, at: Self.now) } == [1, 1, 1, 1])
         #expect(table.publicCount == 1)
 
-        let next = Quotas(try Self.limits(), table: table)
+        let next = Quotas(try Self.limits(), stored: table, now: Self.now)
         let more = Array(repeating: Account.key(Self.keys[0]), count: 4)
         #expect(
             try append(4..<8, more, next)
@@ -181,15 +181,65 @@ import TileStore
         #expect(try stored().count(of: more[0], at: Self.now) == 3)
         // All refused: nothing is written, and nothing forgotten.
         #expect(try append(8..<9, [more[0]], next) == [.refused])
-        let bytes = next.ledger(for: [], at: Self.now).encode() ?? []
-        #expect(try stored() == QuotaTable(parsing: bytes.span))
+        let last = try stored()
+        #expect(accounts[..<3].map { last.count(of: $0, at: Self.now) } == [3, 1, 1])
+        #expect(last.since == table.since && last.publicCount == 1)
+    }
+
+    /// What is recorded with a batch: the counts that it changes, or all under a head that is new.
+    @Test func onlyChangesAreRecorded() throws {
+        let (key, domain) = (
+            Account.key(Self.keys[0]), Account.domain(try Self.name("example.org"))
+        )
+        let day = QuotaTable.periodSeconds
+        func record(_ accounts: [Account], by quotas: Quotas, at now: UInt64) -> [String] {
+            var ledger = quotas.ledger(for: accounts, at: now)
+            for position in accounts.indices { _ = ledger.charge(position) }
+            let record = ledger.record()
+            let lines = record.lines.values.map { String(decoding: $0, as: UTF8.self) }
+            return [record.newHead.map { String(decoding: $0, as: UTF8.self) } ?? "as before\n"]
+                + lines.sorted()
+        }
+        let (keyLine, domainLine) = ("key \(Self.keys[0])\n", "domain example.org\n")
+        let quotas = try Self.quotas()
+        // Nothing is stored yet.
+        #expect(
+            record([key, domain, key], by: quotas, at: Self.now)
+                == ["since=\(Self.now)\n", "count=1 \(domainLine)", "count=2 \(keyLine)"])
+        #expect(
+            record([key, key, key], by: quotas, at: Self.now) == [
+                "as before\n", "count=3 \(keyLine)",
+            ])
+        #expect(record([key], by: quotas, at: Self.now) == ["as before\n"])
+        // A clock that is set back begins 24 hours, and forgets nothing.
+        let earlier = Self.now - 1_000
+        #expect(
+            record([domain], by: quotas, at: earlier)
+                == ["since=\(earlier)\n", "count=2 \(domainLine)", "count=3 \(keyLine)"])
+        // A refusal that sees the next 24 hours first does not keep their head from being stored.
+        let closed = try Self.limits("key \(Self.keys[0]) 0\ndomain example.org 2\n")
+        quotas.replace(closed)
+        var refused = quotas.ledger(for: [key], at: earlier + day)
+        let isCharged = refused.charge(0)
+        #expect(!isCharged)
+        #expect(
+            record([domain], by: quotas, at: earlier + day + 7)
+                == ["since=\(earlier + day)\n", "count=1 \(domainLine)"])
+        // What the store has is not written again by the process after.
+        var table = QuotaTable(since: Self.now)
+        _ = table.charge(key, under: try Self.limits(), at: Self.now)
+        let next = Quotas(try Self.limits(), stored: table, now: Self.now + 5)
+        #expect(
+            record([domain], by: next, at: Self.now + 5) == [
+                "as before\n", "count=1 \(domainLine)",
+            ])
     }
 
     /// A leaf that nobody is charged for cannot be charged.
     @Test func aLeafWithoutAnAccount() async {
         await #expect(processExitsWith: .failure) {
             let limits = try QuotasTests.limits("")
-            let quotas = Quotas(limits, table: QuotaTable(since: 0))
+            let quotas = Quotas(limits, stored: nil, now: 0)
             var ledger = quotas.ledger(for: [nil], at: 0)
             _ = ledger.charge(0)
         }

@@ -12,7 +12,8 @@ import Testing
 
 @testable import TileStore
 
-/// Has room for all but the leaves with some leaf hashes, and stores how many it has charged.
+/// Has room for all but the leaves with some leaf hashes, and stores how many it has charged, as a
+/// head of its own each time.
 private struct ScriptedLedger: LeafLedger {
     let batch: [HashedLeaf]
     var refused: Set<Digest> = []
@@ -37,8 +38,8 @@ private struct ScriptedLedger: LeafLedger {
         return true
     }
 
-    func encode() -> [UInt8]? {
-        isSilent ? nil : Self.text(count, padding: padding)
+    func record() -> LedgerRecord {
+        isSilent ? LedgerRecord() : LedgerRecord(newHead: Self.text(count, padding: padding))
     }
 
     static func text(_ count: Int, padding: Int = 0) -> [UInt8] {
@@ -46,9 +47,28 @@ private struct ScriptedLedger: LeafLedger {
     }
 }
 
+/// Charges whatever comes, and stores a record that was made before.
+private struct PreparedLedger: LeafLedger {
+    let prepared: LedgerRecord
+
+    init(head: String? = nil, _ lines: [String: String]) {
+        prepared = LedgerRecord(
+            newHead: head.map { Array($0.utf8) },
+            lines: Dictionary(
+                uniqueKeysWithValues: lines.map { (Array($0.utf8), Array($1.utf8)) }))
+    }
+
+    func charge(_ position: Int) -> Bool { true }
+    func record() -> LedgerRecord { prepared }
+}
+
 extension TileStore {
-    fileprivate func quotas() throws -> [UInt8]? {
-        try StoreReader(self).read { view throws(StoreError) in try view.quotas() }
+    fileprivate func ledger() throws -> [UInt8]? {
+        try StoreReader(self).read { view throws(StoreError) in try view.ledger() }
+    }
+
+    fileprivate func ledgerText() throws -> String? {
+        try ledger().map { String(decoding: $0, as: UTF8.self) }
     }
 
     fileprivate func contains(_ leaf: HashedLeaf) throws -> Bool {
@@ -81,14 +101,14 @@ private func known(_ index: Int) -> AppendedLeaf { .known(LeafIndex(UInt64(index
                 == [.refused, added(0), .refused, .refused, added(1), .refused])
         #expect(ledger.asked == Array(0..<6))
         #expect(writer.treeHead == Golden.treeHead(2))
-        #expect(try store.quotas() == ScriptedLedger.text(2))
+        #expect(try store.ledger() == ScriptedLedger.text(2))
         for stranger in strangers[..<4] { #expect(try !store.contains(stranger)) }
         // What was refused once is as new as it was.
         let again = [strangers[1]]
         var open = ScriptedLedger(again, after: 2)
         #expect(try writer.append(again, charging: &open) == [added(2)])
         #expect(try store.audit().treeHead == writer.treeHead)
-        #expect(try store.quotas() == ScriptedLedger.text(3))
+        #expect(try store.ledger() == ScriptedLedger.text(3))
     }
 
     /// A leaf of the tree, of a slab or the tail, and one that stands in the batch before, are free.
@@ -120,14 +140,14 @@ private func known(_ index: Int) -> AppendedLeaf { .known(LeafIndex(UInt64(index
         #expect(
             try writer.append(strangers, charging: &full)
                 == Array(repeating: .refused, count: strangers.count))
-        #expect(try store.quotas() == nil)
+        #expect(try store.ledger() == nil)
         var ledger = ScriptedLedger(Golden.leaves)
         _ = try writer.append(Array(Golden.leaves[..<256]), charging: &ledger)
-        #expect(try store.quotas() == ScriptedLedger.text(256))
+        #expect(try store.ledger() == ScriptedLedger.text(256))
         var known = ScriptedLedger(Golden.leaves, after: 999)
         _ = try writer.append(Array(Golden.leaves[..<3]), charging: &known)
         _ = try writer.append(strangers, charging: &full)
-        #expect(try store.quotas() == ScriptedLedger.text(256))
+        #expect(try store.ledger() == ScriptedLedger.text(256))
         #expect(try store.audit().treeHead == Golden.treeHead(256))
     }
 
@@ -143,8 +163,66 @@ private func known(_ index: Int) -> AppendedLeaf { .known(LeafIndex(UInt64(index
         _ = try writer.append(Array(Golden.leaves[..<7]))
         _ = try writer.append(sequence: Array(Golden.leaves[7..<9]))
         try writer.record(StoreRecord(signed: TestSigner.log.signed(writer.treeHead)))
-        #expect(try store.quotas() == ScriptedLedger.text(3))
+        #expect(try store.ledger() == ScriptedLedger.text(3))
         #expect(writer.treeHead == Golden.treeHead(9))
+    }
+
+    /// Each line stands under its name until there is another one, and all until there is a new head.
+    @Test func linesByName() throws {
+        let folder = try TemporaryFolder()
+        let store = try TileStore.golden(0, in: folder.store)
+        let writer = try StoreWriter(store)
+        var next = 0
+        func append(_ ledger: PreparedLedger) throws -> String? {
+            var ledger = ledger
+            _ = try writer.append([Golden.leaves[next]], charging: &ledger)
+            next += 1
+            return try store.ledgerText()
+        }
+        // Lines without a head are nobody's.
+        #expect(try append(PreparedLedger(["x": "x=0\n"])) == nil)
+        #expect(try append(PreparedLedger(head: "one\n", [:])) == "one\n")
+        #expect(try append(PreparedLedger(["b": "b=1\n"])) == "one\nb=1\n")
+        #expect(try append(PreparedLedger(["a": "a=1\n", "c": ""])) == "one\na=1\nb=1\n")
+        #expect(try append(PreparedLedger(["b": "b=2\n"])) == "one\na=1\nb=2\n")
+        #expect(try append(PreparedLedger([:])) == "one\na=1\nb=2\n")
+        #expect(try append(PreparedLedger(head: "two\n", ["c": "c=1\n"])) == "two\nc=1\n")
+        #expect(try append(PreparedLedger(head: "", [:])) == "")
+        #expect(try append(PreparedLedger(["a": "a=3\n"])) == "a=3\n")
+        #expect(try store.audit().treeHead == Golden.treeHead(next))
+    }
+
+    /// More lines than a page has, with names of any length, against a dictionary; the file is never
+    /// shorter than its pages.
+    @Test(arguments: 1...4 as ClosedRange<UInt64>) func manyLines(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let folder = try TemporaryFolder()
+        let store = try TileStore.golden(0, in: folder.store)
+        let writer = try StoreWriter(store)
+        let names = (0..<2_000).map { number in
+            let length = number % 7 == 0 ? 511 : Int.random(in: 4...60, using: &random)
+            return "\(number) ".padding(toLength: length, withPad: "n", startingAt: 0)
+        }
+        var (head, model): (String, [String: String]) = ("0\n", [:])
+        for batch in 0..<60 {
+            let isNew = batch % 25 == 0
+            if isNew { (head, model) = ("\(batch)\n", [:]) }
+            let count = Int.random(in: 0...300, using: &random)
+            let lines = Dictionary(
+                (0..<count).map { _ in
+                    let name = names[Int.random(in: names.indices, using: &random)]
+                    return (name, "\(name)=\(batch)\n")
+                }, uniquingKeysWith: { $1 })
+            model.merge(lines) { $1 }
+            var ledger = PreparedLedger(head: isNew ? head : nil, lines)
+            _ = try writer.append([Golden.leaves[batch]], charging: &ledger)
+            let stored = try store.ledgerText()
+            let sorted = model.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            #expect(stored == head + sorted.map(\.value).joined())
+            let counts = try store.fileByteCounts()
+            #expect(counts.found >= counts.needed)
+        }
+        #expect(try store.audit().treeHead == Golden.treeHead(60))
     }
 
     /// Around the end of a slab, where the writer's edge and tail change hands, refused leaves stand
@@ -177,7 +255,7 @@ private func known(_ index: Int) -> AppendedLeaf { .known(LeafIndex(UInt64(index
         #expect(try next.append(strangers, charging: &ledger).first == added(600))
         #expect(next.treeHead.size == treeSize(601))
         #expect(try store.audit().treeHead == next.treeHead)
-        #expect(try store.quotas() == ScriptedLedger.text(601))
+        #expect(try store.ledger() == ScriptedLedger.text(601))
     }
 
     /// Random batches of new, known, repeated and refused leaves, against a list.
@@ -209,7 +287,7 @@ private func known(_ index: Int) -> AppendedLeaf { .known(LeafIndex(UInt64(index
             #expect(try writer.append(batch, charging: &ledger) == expected)
             if tree.count > sizeBefore { stored = ScriptedLedger.text(tree.count) }
             #expect(writer.treeHead.size == treeSize(tree.count))
-            #expect(try store.quotas() == stored)
+            #expect(try store.ledger() == stored)
         }
         #expect(try store.audit().treeHead == writer.treeHead)
     }
@@ -219,7 +297,7 @@ private func known(_ index: Int) -> AppendedLeaf { .known(LeafIndex(UInt64(index
         let store = try TileStore.ephemeral()
         let writer = try StoreWriter(store)
         #expect(try writer.append(sequence: Array(Golden.leaves[..<3])) == .appended)
-        #expect(try store.quotas() == nil)
+        #expect(try store.ledger() == nil)
     }
 
     /// The crash table of charging: before the batch, in its commit, after it. Both the tree and what
@@ -252,7 +330,7 @@ private func known(_ index: Int) -> AppendedLeaf { .known(LeafIndex(UInt64(index
             let store = try TileStore.open(folder: folder.store)
             let writer = try StoreWriter(store)
             #expect(writer.treeHead == Golden.treeHead(leaves), "\(name)")
-            #expect(try store.quotas() == quotas, "\(name)")
+            #expect(try store.ledger() == quotas, "\(name)")
             // Whoever sends everything again is charged for what the tree does not have.
             var ledger = ScriptedLedger(Golden.leaves, after: leaves)
             _ = try writer.append(Golden.leaves, charging: &ledger)

@@ -2,7 +2,8 @@
 
 // How many new leaves each account has added in the present 24 hours. A value without a clock: it is
 // told the time, in seconds since 1970, since counts go on over a restart. It goes with the tree into
-// the store, in the transaction that adds the leaves, so that neither is ever without the other:
+// the store, in the transaction that adds the leaves, so that neither is ever without the other; of
+// the lines only those that have changed, so that a leaf costs the same however many there are:
 //
 //     since=1795000000
 //     count=17 key 1c25f8a44c635457e2e391d1efbca7d4c2951a0aef06225a881e46b98962ac6c
@@ -43,8 +44,7 @@ package struct QuotaTable: Equatable, Sendable {
 
     /// After so many seconds all accounts begin anew.
     package static let periodSeconds: UInt64 = 24 * 60 * 60
-    /// How many public domains are counted. A table of these takes less than 1 MB, and with usual
-    /// names 130 KB in the store, which take a millisecond to write out.
+    /// How many public domains are counted. A table of these takes less than 1 MB.
     package static let publicDomainCountMax = 4_096
 
     /// An empty table that begins at `now`, in seconds since 1970.
@@ -117,34 +117,34 @@ extension Account {
 // MARK: In the store
 
 extension QuotaTable {
-    /// The table as lines, in no order.
-    package func encode() -> [UInt8] {
-        var text: [UInt8] = []
-        text.reserveCapacity(40 * (counts.count + 1))
-        text.append("since=")
+    /// The first line.
+    package var head: [UInt8] {
+        var text = Array("since=".utf8)
         text.append(decimal: since)
         text.append("\n")
-        for (account, count) in counts {
-            text.append("count=")
-            text.append(decimal: UInt64(count))
-            switch account {
-            case .key(let keyHash):
-                text.append(" key ")
-                text.append(hex: keyHash)
-            case .domain(let name):
-                text.append(" domain ")
-                text.append(contentsOf: name.ascii.utf8)
-            case .publicDomain(let name):
-                text.append(" public ")
-                text.append(contentsOf: name.ascii.utf8)
-            }
-            text.append("\n")
-        }
         return text
     }
 
-    /// Reads what ``encode()`` wrote. Names are not looked into again, so that a new release of
-    /// libidn2 or another public suffix list makes no table unreadable.
+    /// The lines of all accounts that have a count, by the accounts' names.
+    package var lines: [[UInt8]: [UInt8]] { lines(of: counts.keys) }
+
+    /// The lines of `accounts`, which have counts, by their names.
+    package func lines(of accounts: some Sequence<Account>) -> [[UInt8]: [UInt8]] {
+        var lines: [[UInt8]: [UInt8]] = [:]
+        for account in accounts {
+            guard let count = counts[account] else { preconditionFailure("nothing is counted") }
+            var line = Array("count=".utf8)
+            line.append(decimal: UInt64(count))
+            line.append(" ")
+            line += account.name
+            line.append("\n")
+            lines[account.name] = line
+        }
+        return lines
+    }
+
+    /// Reads ``head`` with the lines after it, in any order. Names are not looked into again, so that
+    /// a new release of libidn2 or another public suffix list makes no table unreadable.
     package init(parsing bytes: Span<UInt8>) throws(FormatError) {
         var cursor = ASCIICursor()
         self.init(since: try cursor.integer("since", in: bytes))
@@ -163,6 +163,24 @@ extension QuotaTable {
 }
 
 extension Account {
+    /// `key 1c25...`, `domain example.org` or `public example.org`: at most 260 bytes, as the name of
+    /// a domain has at most 253.
+    fileprivate var name: [UInt8] {
+        var text: [UInt8] = []
+        switch self {
+        case .key(let keyHash):
+            text.append("key ")
+            text.append(hex: keyHash)
+        case .domain(let name):
+            text.append("domain ")
+            text.append(contentsOf: name.ascii.utf8)
+        case .publicDomain(let name):
+            text.append("public ")
+            text.append(contentsOf: name.ascii.utf8)
+        }
+        return text
+    }
+
     fileprivate init?(kind: Span<UInt8>, name: Span<UInt8>) {
         switch kind.indices.map({ kind[$0] }) {
         case Array("key".utf8):

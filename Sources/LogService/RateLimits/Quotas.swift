@@ -6,20 +6,26 @@
 
 package import LogCrypto
 internal import Synchronization
-internal import TileStore
+package import TileStore
 
 /// Limits and counts. The limits are replaced as a whole, and the counts go on.
 package final class Quotas: Sendable {
     private struct State {
         var limits: RateLimits
         var table: QuotaTable
+        /// What the head of the stored table says; nil while none is stored.
+        var storedSince: UInt64?
     }
 
     private let state: Mutex<State>
 
-    /// Goes on with what `table` has counted.
-    package init(_ limits: RateLimits, table: QuotaTable) {
-        state = Mutex(State(limits: limits, table: table))
+    /// Goes on with what `stored` has counted, which the store has; without it, begins at `now`, in
+    /// seconds since 1970.
+    package init(_ limits: RateLimits, stored: QuotaTable?, now: UInt64) {
+        state = Mutex(
+            State(
+                limits: limits, table: stored ?? QuotaTable(since: now),
+                storedSince: stored?.since))
     }
 
     /// Puts other limits in force.
@@ -58,7 +64,16 @@ package final class Quotas: Sendable {
         state.withLock { $0.table.charge(account, under: $0.limits, at: now) }
     }
 
-    fileprivate func encode() -> [UInt8] { state.withLock { $0.table }.encode() }
+    /// The lines of `charged`, or all of them under a head that is new.
+    fileprivate func record(_ charged: Set<Account>) -> LedgerRecord {
+        let (table, isNew) = state.withLock { state in
+            defer { state.storedSince = state.table.since }
+            return (state.table, state.storedSince != state.table.since)
+        }
+        return isNew
+            ? LedgerRecord(newHead: table.head, lines: table.lines)
+            : LedgerRecord(lines: table.lines(of: charged))
+    }
 }
 
 /// Charges the leaves of one batch.
@@ -68,6 +83,7 @@ package struct QuotaLedger: LeafLedger {
     fileprivate let now: UInt64
     /// Why leaves were refused, by their position in the batch.
     package private(set) var refusals: [Int: QuotaTable.Verdict] = [:]
+    private var charged: Set<Account> = []
 
     fileprivate init(quotas: Quotas, accounts: [Account?], now: UInt64) {
         self.quotas = quotas
@@ -81,10 +97,14 @@ package struct QuotaLedger: LeafLedger {
             preconditionFailure("a leaf that is to be charged to nobody's account")
         }
         let verdict = quotas.charge(account, at: now)
-        if verdict != .allowed { refusals[position] = verdict }
-        return verdict == .allowed
+        guard verdict == .allowed else {
+            refusals[position] = verdict
+            return false
+        }
+        charged.insert(account)
+        return true
     }
 
-    /// All counts (LeafLedger).
-    package func encode() -> [UInt8]? { quotas.encode() }
+    /// The counts that have changed (LeafLedger).
+    package func record() -> LedgerRecord { quotas.record(charged) }
 }

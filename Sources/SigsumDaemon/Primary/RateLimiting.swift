@@ -44,7 +44,9 @@ final class RateLimiting: Sendable {
         lateResolver.set(resolver)
         thread = try ThreadExecutor(name: "tokens")
         var quotas: Quotas?
-        if let limits { quotas = Quotas(limits, table: try Self.table(of: store)) }
+        if let limits {
+            quotas = Quotas(limits, stored: try Self.table(of: store), now: UnixTime.now())
+        }
         let zone = { @Sendable [quotas] (domain: DomainName) -> DomainName in
             quotas?.zone(of: domain) ?? domain.lastTwoLabels
         }
@@ -55,9 +57,10 @@ final class RateLimiting: Sendable {
         self.metrics = metrics
     }
 
-    private static func table(of store: TileStore) throws -> QuotaTable {
-        let stored = try StoreReader(store).read { view throws(StoreError) in try view.quotas() }
-        guard let stored else { return QuotaTable(since: UnixTime.now()) }
+    /// What was counted, as the store has it; nil before the first count.
+    private static func table(of store: TileStore) throws -> QuotaTable? {
+        let stored = try StoreReader(store).read { view throws(StoreError) in try view.ledger() }
+        guard let stored else { return nil }
         do throws(FormatError) { return try QuotaTable(parsing: stored.span) } catch {
             throw StoreError.corrupt("the stored counts of the rate limits: \(error)")
         }

@@ -48,7 +48,7 @@ extension LeafGate.Decision: Equatable {
                     key \(Self.keyHashes[1]) 0
                     domain example.org 1
                     public list 1
-                    """), table: QuotaTable(since: UnixTime.now())),
+                    """), stored: nil, now: UnixTime.now()),
             tokens: TokenChecker(
                 logKey: key(seed: 1).publicKey, resolver: resolver, thread: thread,
                 metrics: metrics),

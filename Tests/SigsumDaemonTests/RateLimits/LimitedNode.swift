@@ -62,7 +62,7 @@ final class LimitedNode: Sendable {
             .ephemeral, identity: StoreIdentity(role: .primary, logKeyHash: logKey.keyHash),
             release: "test")
         self.store = store
-        quotas = Quotas(try RateLimits(limits), table: QuotaTable(since: UnixTime.now()))
+        quotas = Quotas(try RateLimits(limits), stored: nil, now: UnixTime.now())
         let metrics = LogMetrics(requestMetricsCount: 1, rateLimits: self.limits) {
             ConnectionCounts()
         }
@@ -121,7 +121,7 @@ final class LimitedNode: Sendable {
 
     /// What the store says was charged to `account`.
     func stored(_ account: Account) throws -> Int {
-        let bytes = try StoreReader(store).read { view throws(StoreError) in try view.quotas() }
+        let bytes = try StoreReader(store).read { view throws(StoreError) in try view.ledger() }
         guard let bytes else { return 0 }
         return try QuotaTable(parsing: bytes.span).count(of: account, at: UnixTime.now())
     }

@@ -155,7 +155,7 @@ import TileStore
         struct Ledger: LeafLedger {
             let bytes: [UInt8]
             func charge(_ position: Int) -> Bool { true }
-            func encode() -> [UInt8]? { bytes }
+            func record() -> LedgerRecord { LedgerRecord(newHead: bytes) }
         }
         var ledger = Ledger(bytes: Array(bytes.utf8))
         _ = try StoreWriter(store).append(
