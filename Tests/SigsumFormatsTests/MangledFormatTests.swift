@@ -21,17 +21,14 @@ import Testing
     private func mangle(
         _ corpus: [[UInt8]], quick: Int, _ check: ([UInt8]) -> Verdict
     ) {
-        let seed = Fuzzing.seed
         var acceptedCount = 0
-        for iteration in 0..<Fuzzing.iterationCount(quick: quick) {
-            var mangler = Mangler(seed: seed &+ UInt64(iteration), tokens: Self.tokens)
-            let bytes = mangler.mutant(of: corpus)
+        for (seed, bytes) in Fuzzing.mutants(of: corpus, tokens: Self.tokens, quick: quick) {
             switch check(bytes) {
             case .refused: break
             case .accepted: acceptedCount += 1
             case .changed:
                 let text = String(decoding: bytes, as: UTF8.self)
-                Issue.record("seed \(seed &+ UInt64(iteration)): \(text.debugDescription)")
+                Issue.record("seed \(seed): \(text.debugDescription)")
                 return
             }
         }

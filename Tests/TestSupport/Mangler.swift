@@ -80,6 +80,19 @@ package enum Fuzzing {
         variable("SIGSUM_FUZZ_SEED").flatMap { UInt64($0) } ?? 1
     }
 
+    /// Mutants of `corpus`, as many as ``iterationCount(quick:)`` says, each with the seed to begin
+    /// with to have it again.
+    package static func mutants(
+        of corpus: [[UInt8]], tokens: [[UInt8]], quick: Int
+    ) -> some Sequence<(seed: UInt64, bytes: [UInt8])> {
+        let first = seed
+        return (0..<iterationCount(quick: quick)).lazy.map { iteration in
+            let seed = first &+ UInt64(iteration)
+            var mangler = Mangler(seed: seed, tokens: tokens)
+            return (seed: seed, bytes: mangler.mutant(of: corpus))
+        }
+    }
+
     private static func variable(_ name: String) -> String? {
         ProcessInfo.processInfo.environment[name]
     }

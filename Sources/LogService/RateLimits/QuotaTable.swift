@@ -136,9 +136,10 @@ extension QuotaTable {
             var line = Array("count=".utf8)
             line.append(decimal: UInt64(count))
             line.append(" ")
-            line += account.name
+            let name = account.name
+            line += name
             line.append("\n")
-            lines[account.name] = line
+            lines[name] = line
         }
         return lines
     }

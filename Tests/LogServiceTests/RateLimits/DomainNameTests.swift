@@ -254,10 +254,7 @@ extension DomainName {
         let tokens = ["xn--", ".", "-", "_", "\u{3002}", "\u{308}", "ß", "\u{200D}", "ä", "\u{AD}"]
             .map { Array($0.utf8) }
         var acceptedCount = 0
-        for iteration in 0..<Fuzzing.iterationCount(quick: 10_000) {
-            let seed = Fuzzing.seed &+ UInt64(iteration)
-            var mangler = Mangler(seed: seed, tokens: tokens)
-            let bytes = mangler.mutant(of: corpus)
+        for (seed, bytes) in Fuzzing.mutants(of: corpus, tokens: tokens, quick: 10_000) {
             guard let name = try? DomainName(parsing: bytes.span) else { continue }
             acceptedCount += 1
             let isRight =

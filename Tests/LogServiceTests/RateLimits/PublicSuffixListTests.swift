@@ -209,10 +209,7 @@ extension PublicSuffixList {
         let corpus = [Self.excerpt, "org\n*.ck\n!www.ck\n"].map { Array($0.utf8) }
         let tokens = ["*.", "!", "//", "\n", "jp", "\u{20}", "xn--"].map { Array($0.utf8) }
         var acceptedCount = 0
-        for iteration in 0..<Fuzzing.iterationCount(quick: 3_000) {
-            let seed = Fuzzing.seed &+ UInt64(iteration)
-            var mangler = Mangler(seed: seed, tokens: tokens)
-            let bytes = mangler.mutant(of: corpus)
+        for (seed, bytes) in Fuzzing.mutants(of: corpus, tokens: tokens, quick: 3_000) {
             guard let list = try? PublicSuffixList(parsing: bytes.span) else { continue }
             acceptedCount += 1
             for name in names {

@@ -275,10 +275,7 @@ import Testing
         let tokens = ["since=", "count=", " key ", " domain ", " public ", "\n", "0"]
             .map { Array($0.utf8) }
         var acceptedCount = 0
-        for iteration in 0..<Fuzzing.iterationCount(quick: 10_000) {
-            let seed = Fuzzing.seed &+ UInt64(iteration)
-            var mangler = Mangler(seed: seed, tokens: tokens)
-            let bytes = mangler.mutant(of: corpus)
+        for (seed, bytes) in Fuzzing.mutants(of: corpus, tokens: tokens, quick: 10_000) {
             guard let table = try? QuotaTable(parsing: bytes.span) else { continue }
             acceptedCount += 1
             let text = table.text

@@ -142,10 +142,7 @@ extension RateLimitFile {
         let tokens = ["key ", "domain ", "public ", "public-total ", "#", "\n", " ", "0", Self.key]
             .map { Array($0.utf8) }
         var acceptedCount = 0
-        for iteration in 0..<Fuzzing.iterationCount(quick: 10_000) {
-            let seed = Fuzzing.seed &+ UInt64(iteration)
-            var mangler = Mangler(seed: seed, tokens: tokens)
-            let bytes = mangler.mutant(of: corpus)
+        for (seed, bytes) in Fuzzing.mutants(of: corpus, tokens: tokens, quick: 10_000) {
             guard let file = try? RateLimitFile(parsing: bytes.span) else { continue }
             acceptedCount += 1
             let keywords = bytes.split(separator: 0x0A).compactMap { line in
